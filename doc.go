@@ -14,6 +14,7 @@
 //	unnas/darts/xla            accelerators: GPUs and TPUs, by plugins of XLA
 //	unnas/cell                 search spaces, supernets, genotypes and their networks
 //	unnas/cell/draw            figures of cells
+//	unnas/cell/benchmark       true accuracies of the cells of NAS-Bench-201 and others
 //	unnas/cell/nasbench        cells and accuracies of NAS-Bench-101
 //	unnas/pretext              tasks with and without labels, image transforms
 //	unnas/pretext/turbojpeg    faster JPEG decoding, where libjpeg-turbo is installed

@@ -40,6 +40,9 @@ func (d Network) Validate() error {
 	if err := d.Genotype.Validate(d.Ops.Has); err != nil {
 		return err
 	}
+	if err := d.Backbone.fits(d.Genotype); err != nil {
+		return err
+	}
 	for _, i := range d.Backbone.Dilated {
 		edges := d.Genotype.Normal
 		if slices.Contains(d.Backbone.Reductions, i) {

@@ -25,7 +25,7 @@ import (
 // number, if "none" is the only operation, or if keep is neither 1 nor 2 (node 2
 // has only two incoming edges).
 func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
-	chosen, err := derive(alpha, nil, ops, nodes, keep, nil)
+	chosen, err := derive(alpha, nil, func(int) []string { return ops }, nodes, keep, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
 // deriveLimited is Derive with two edges per node, optional betas, and at most skips
 // skip connections (0: no limit); see Space.Derive. Among equal skip connections the
 // last are barred.
-func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, skips int) ([]Edge, error) {
+func deriveLimited(alpha [][]float64, betas []float64, names func(row int) []string, nodes, skips int) ([]Edge, error) {
 	skip := ops.Skip().Name()
 	barred := map[int]bool{} // rows whose skip connection is excluded
 	for {
@@ -59,9 +59,9 @@ func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, sk
 	}
 }
 
-// derive is Derive with optional betas; barred excludes operations of a row, in
-// addition to "none".
-func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
+// derive is Derive with optional betas and names for each row; barred excludes operations
+// of a row, in addition to "none".
+func derive(alpha [][]float64, betas []float64, names func(row int) []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
 	if keep < 1 || keep > inputs {
 		return nil, fmt.Errorf("cell: derive: %d edges per node: want 1 or %d", keep, inputs)
 	}
@@ -84,7 +84,7 @@ func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, b
 		}
 		for from := range candidates {
 			allowed := func(op string) bool { return op != "none" && (barred == nil || !barred(row, op)) }
-			c, err := strongest(alpha[row], ops, allowed)
+			c, err := strongest(alpha[row], names(row), allowed)
 			if err != nil {
 				return nil, fmt.Errorf("cell: derive: edge %d→%d: %w", from, node, err)
 			}

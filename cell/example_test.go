@@ -74,3 +74,24 @@ func ExampleSpace_partial() {
 	// 1928048 weights, betas: false (1, 8, 8, 256)
 	// 297008 weights, betas: true (1, 8, 8, 256)
 }
+
+// The cells of NAS-Bench-201 keep all edges; the notation is that of its authors.
+func ExampleNASBench201() {
+	space := cell.NASBench201(16, 5)
+	fmt.Println(space.Edges(), "edges of", space.Ops.Names())
+	g, err := cell.ParseGenotype("|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
+	fmt.Println(g.Dense(), g.Nodes(), err)
+	fmt.Println(space.Random(1, 0))
+	// Output:
+	// 6 edges of [none skip_connect nor_conv_1x1 nor_conv_3x3 avg_pool_3x3]
+	// true 3 <nil>
+	// |skip_connect~0|+|none~0|nor_conv_1x1~1|+|none~0|skip_connect~1|nor_conv_3x3~2|
+}
+
+// In S1 of RobustDARTS each edge has two candidates of its own.
+func ExampleRobustDARTS() {
+	space, err := cell.RobustDARTS(1, cell.CIFARStem, 16, 8)
+	fmt.Println(space.Names(false, 0), space.Names(true, 0), err)
+	// Output:
+	// [skip_connect dil_conv_3x3] [max_pool_3x3 avg_pool_3x3] <nil>
+}

@@ -15,8 +15,10 @@ import (
 
 const maxText = 1 << 20 // maximum size of a genotype in bytes
 
-// ParseGenotype reads a genotype in any of three notations: JSON, the text of
-// [Genotype.String], and the Python notation of the authors of DARTS and UnNAS,
+// ParseGenotype reads a genotype in any of these notations: JSON, the text of
+// [Genotype.String], which for a dense genotype is that of NAS-Bench-201, the network code
+// of TransNAS-Bench-101, 64-41414-3_33_333, whose width and skeleton it ignores, and the
+// Python notation of the authors of DARTS and UnNAS,
 // with or without the name it is assigned to:
 //
 //	DARTS_V2 = Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)
@@ -35,9 +37,14 @@ func ParseGenotype(notation string) (Genotype, error) {
 	text := text.Trim(notation)
 	var g Genotype
 	var err error
-	if strings.HasPrefix(strings.TrimLeft(text, blanks), "{") {
+	switch trimmed := strings.Trim(text, blanks+`'"`); {
+	case strings.HasPrefix(trimmed, "{"):
 		err = parseJSON(text, &g)
-	} else {
+	case strings.HasPrefix(trimmed, "|"):
+		g.Normal, err = parseDense(trimmed)
+	case isTransNAS(trimmed):
+		g.Normal, err = parseTransNAS(trimmed)
+	default:
 		p := &parser{text: text}
 		p.next()
 		p.genotype(&g)

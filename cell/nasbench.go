@@ -46,8 +46,8 @@ type NASBenchBackbone struct {
 
 // Validate reports the first field with which no network can be built.
 func (b NASBenchBackbone) Validate() error {
-	if err := b.Stem.validate(); err != nil {
-		return fmt.Errorf("cell: %w", err)
+	if b.Stem != CIFARStem && b.Stem != ImageNetStem {
+		return fmt.Errorf("cell: Stem is %.60q, not %q or %q", b.Stem, CIFARStem, ImageNetStem)
 	}
 	if err := within(
 		limit{"Width", b.Width, 1 << 12},

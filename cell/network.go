@@ -14,7 +14,7 @@ type Features struct {
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
 	// AuxFeatures is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
-	// if the network has none.
+	// if the network has none, as those of dense cells.
 	AuxFeatures *gorgonia.Node
 	// Stem is the stem of the network. Behind ImageNetStem the auxiliary head has
 	// another stride and one normalisation less. An Architecture that wraps another
@@ -39,21 +39,32 @@ func (b Backbone) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Se
 	if err := g.Validate(set.Has); err != nil {
 		return nil, err
 	}
-	outs, err := b.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
-		if p.reduces {
-			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set, path)
+	if err := b.fits(g); err != nil {
+		return nil, err
+	}
+	outs, err := b.stack(s, x, func(s *ops.Scope, in []*gorgonia.Node, p place) (*gorgonia.Node, error) {
+		edges, concat := g.Normal, g.NormalConcat
+		if p.reduces && !b.Stem.dense() {
+			edges, concat = g.Reduce, g.ReduceConcat
 		}
-		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set, path)
+		return b.derivedCell(s, in, p, edges, concat, set, path)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Features{Out: outs[len(outs)-1], AuxFeatures: outs[2*b.Cells/3], Stem: b.Stem}, nil
+	f := &Features{Stem: b.Stem}
+	if f.Out, err = b.finish(s, outs[len(outs)-1]); err != nil {
+		return nil, err
+	}
+	if !b.Stem.dense() {
+		f.AuxFeatures = outs[2*b.Cells/3]
+	}
+	return f, nil
 }
 
 // derivedCell builds one cell of a genotype.
-func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path DropPathFunc) (*gorgonia.Node, error) {
-	states, err := p.inputs(s, s0, s1, true)
+func (b Backbone) derivedCell(s *ops.Scope, in []*gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path DropPathFunc) (*gorgonia.Node, error) {
+	states, err := p.adapt(s, in, true)
 	if err != nil {
 		return nil, err
 	}
@@ -66,26 +77,30 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 		c, err := p.connect(op, e.From, true)
 		var y *gorgonia.Node
 		if err == nil {
-			y, err = op.Build(s.Sub(fmt.Sprintf("_ops.%d", i)), states[e.From], c)
+			y, err = op.Build(s.Sub(b.edge(i)), states[e.From], c)
 		}
+		node := p.target(i)
 		if err != nil {
-			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, target(i), e.Op, err)
+			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, node, e.Op, err)
 		}
 		if path != nil && y != states[e.From] && e.Op != ops.None().Name() {
 			if y, err = path(y); err != nil {
-				return nil, fmt.Errorf("edge %d→%d: %w", e.From, target(i), err)
+				return nil, fmt.Errorf("edge %d→%d: %w", e.From, node, err)
 			}
 		}
 		terms = append(terms, y)
-		if len(terms) < edgesPerNode {
+		if i+1 < p.first(node+1) {
 			continue
 		}
-		node, err := ops.Sum(terms...)
+		sum, err := ops.Sum(terms...)
 		if err != nil {
-			return nil, fmt.Errorf("node %d: %w", target(i), err)
+			return nil, fmt.Errorf("node %d: %w", node, err)
 		}
-		states = append(states, node)
+		states = append(states, sum)
 		terms = nil
+	}
+	if p.all {
+		return states[len(states)-1], nil
 	}
 	parts := make([]*gorgonia.Node, len(concat))
 	for i, n := range concat {
@@ -104,7 +119,10 @@ func (n *Features) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, err
 	if n.AuxFeatures == nil {
 		return nil, errors.New("cell: auxiliary head: the network has no AuxFeatures; train it without an auxiliary head")
 	}
-	if err := n.Stem.validate(); err != nil {
+	if err := n.Stem.validate(); err != nil || n.Stem.dense() {
+		if err == nil {
+			err = fmt.Errorf("Stem is %q, of dense cells, which have no auxiliary head", n.Stem)
+		}
 		return nil, fmt.Errorf("cell: auxiliary head: Features.%w; an Architecture that returns AuxFeatures must set Stem, that of the network it wraps", err)
 	}
 	s = s.Sub(ops.AuxiliaryHead)

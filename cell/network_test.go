@@ -113,8 +113,8 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			var err error
 			switch c.Kind {
 			case "search", "trajectory":
-				space := cell.DARTS(c.Stem, c.Width, c.Depth)
-				space.Backbone, space.PartialChannels = body, c.Partial
+				space := c.Space()
+				space.PartialChannels = c.Partial
 				_, err = space.Supernet(n.Scope, x)
 			case "training":
 				g, _ := cell.GenotypeByName("darts_v2")
@@ -280,7 +280,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	n := newNet(t)
 	middle := n.images(1, 8, 8, 3)
-	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not "cifar" or "imagenet"; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not one of ["cifar" "imagenet" "nasbench201" "transnas"]; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
 		_, err := (&cell.Features{Out: middle, AuxFeatures: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 	}

@@ -57,6 +57,9 @@ func (s ArchSampler) Validate() error {
 	if err := s.Space.Validate(); err != nil {
 		return err
 	}
+	if s.Space.Backbone.Stem.dense() {
+		return fmt.Errorf("cell: an ArchSampler of dense cells, Stem %q, whose sizes it does not know; use Space.Random", s.Space.Backbone.Stem)
+	}
 	if err := within(limit{"Image", s.Image, 1 << 14}, limit{"Classes", s.Classes, 1 << 20}); err != nil {
 		return err
 	}
@@ -91,12 +94,12 @@ func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 		if draw-last > maxRejected {
 			return nil, fmt.Errorf("cell: %d of %d samples after %d draws, and no new one in the last %d; ask for fewer, or move Low and High apart", len(all), n, draw, maxRejected)
 		}
-		g := s.Space.random(seed, draw)
+		g := s.Space.Random(seed, draw)
 		size := costs.size(g)
 		if !s.fits(size) {
 			continue
 		}
-		if key := g.sorted().String(); !seen[key] {
+		if key := g.Canonical().String(); !seen[key] {
 			seen[key] = true
 			all = append(all, SampledArch{Genotype: g, Size: size, Index: draw})
 			last = draw
@@ -110,17 +113,30 @@ func (s ArchSampler) fits(c Complexity) bool {
 	return between(float64(c.Params), float64(s.Reference.Params)) && between(float64(c.MACs), float64(s.Reference.MACs))
 }
 
-// random returns the genotype of a draw. Each draw has its own random stream.
-func (sp Space) random(seed uint64, draw int) Genotype {
+// Random returns the genotype of a draw, from 0, without regard to its size: equal seeds
+// give equal genotypes. Every edge has any of its candidates, "none" included, and comes
+// from any earlier node, unless the cells are dense. The space must be valid.
+func (sp Space) Random(seed uint64, draw int) Genotype {
 	r := rng.New(seed, "genotype", 0, draw)
-	edges := func() []Edge {
+	if sp.Backbone.Stem.dense() {
+		edges := make([]Edge, sp.Edges())
+		for i := range edges {
+			names := sp.Names(false, i)
+			edges[i] = Edge{From: i - dense.first(dense.target(i)), Op: names[rng.IntN(r, len(names))]}
+		}
+		return Genotype{Normal: edges}
+	}
+	edges := func(reduction bool) []Edge {
 		all := make([]Edge, edgesPerNode*sp.Nodes)
 		for i := range all {
-			all[i] = Edge{From: rng.IntN(r, target(i)), Op: sp.Ops[rng.IntN(r, len(sp.Ops))].Name()}
+			node := darts.target(i)
+			from := rng.IntN(r, node)
+			names := sp.Names(reduction, sp.wiring().first(node)+from)
+			all[i] = Edge{From: from, Op: names[rng.IntN(r, len(names))]}
 		}
 		return all
 	}
-	return sp.genotype(edges(), edges())
+	return sp.genotype(edges(false), edges(true))
 }
 
 // genotype returns the genotype whose cells concatenate all nodes of the space.
@@ -132,9 +148,12 @@ func (sp Space) genotype(normal, reduce []Edge) Genotype {
 	return Genotype{Normal: normal, NormalConcat: concat, Reduce: reduce, ReduceConcat: slices.Clone(concat)}
 }
 
-// sorted returns g with the edges into each node in a canonical order: equal cells
-// then have equal texts.
-func (g Genotype) sorted() Genotype {
+// Canonical returns g with the edges into each node in an order that depends on nothing but
+// the edges: equal cells then have equal texts. A dense genotype is returned as it is.
+func (g Genotype) Canonical() Genotype {
+	if g.Dense() {
+		return g
+	}
 	sorted := func(edges []Edge) []Edge {
 		edges = slices.Clone(edges)
 		for pair := range slices.Chunk(edges, edgesPerNode) {
@@ -171,7 +190,7 @@ func (s ArchSampler) costs() (*costs, error) {
 	plain := slices.Repeat([]Edge{{Op: names[0], From: 0}}, edgesPerNode*sp.Nodes)
 	last := len(plain) - 1
 	from := []int{0}
-	if target(last) > inputs {
+	if darts.target(last) > inputs {
 		from = append(from, inputs)
 	}
 	c := &costs{extra: map[edgeKind]Complexity{}}

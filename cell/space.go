@@ -1,8 +1,11 @@
 package cell
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"unnas/ops"
 )
@@ -12,8 +15,10 @@ import (
 type Space struct {
 	// Ops are the candidate operations of every edge: the columns of α.
 	Ops ops.Set `json:"ops"`
-	// Nodes is the number of intermediate nodes of a cell. Each has an edge from
-	// both inputs of the cell and from every node before it.
+	// Candidates gives each edge operations of its own, some of Ops; nil gives each all.
+	Candidates *Candidates `json:"candidates,omitempty"`
+	// Nodes is the number of nodes of a cell besides its inputs. Each has an edge from
+	// every input of the cell and from every node before it.
 	Nodes int `json:"nodes"`
 	// MaxSkips limits the skip connections of a derived normal cell, to 2 in P-DARTS
 	// (Chen et al., 2019, arXiv 1904.12760); 0 is no limit.
@@ -24,6 +29,22 @@ type Space struct {
 	PartialChannels int `json:"partial_channels,omitempty"`
 	// Backbone stacks the cells.
 	Backbone Backbone `json:"backbone"`
+}
+
+// Candidates are the operations of each edge, by name, for the normal and the reduction
+// cell: the columns of its row of α. All edges have equally many.
+type Candidates struct {
+	Normal [][]string `json:"normal"`
+	Reduce [][]string `json:"reduce,omitempty"` // none of a space with one cell
+}
+
+// All returns the candidates of the edges of the normal, then of the reduction cell; nil
+// of nil.
+func (c *Candidates) All() [][]string {
+	if c == nil {
+		return nil
+	}
+	return slices.Concat(c.Normal, c.Reduce)
 }
 
 // Backbone is the macro architecture: how cells are stacked to a network.
@@ -47,24 +68,33 @@ type Backbone struct {
 // output of the last cell.
 func (b Backbone) OutputStride() int {
 	stride := 1
-	if b.Stem == ImageNetStem {
+	switch b.Stem {
+	case ImageNetStem:
 		stride = 8
+	case TransNASStem:
+		stride = 4
 	}
 	return stride << max(0, len(b.Reductions)-len(b.StrideOne))
 }
 
-// Stem names the layers before the first cell.
+// Stem names the layers before the first cell, and with them the kind of the cells.
 type Stem string
 
-// The stems. CIFARStem keeps the resolution, ImageNetStem divides it by eight.
+// The stems. CIFARStem keeps the resolution, ImageNetStem divides it by eight. Those of the
+// benchmarks are for dense cells, see NASBench201 and TransNASBench101; they keep it and
+// divide it by four.
 const (
-	CIFARStem    Stem = "cifar"
-	ImageNetStem Stem = "imagenet"
+	CIFARStem       Stem = "cifar"
+	ImageNetStem    Stem = "imagenet"
+	NASBench201Stem Stem = "nasbench201"
+	TransNASStem    Stem = "transnas"
 )
 
+var stems = []Stem{CIFARStem, ImageNetStem, NASBench201Stem, TransNASStem}
+
 func (s Stem) validate() error {
-	if s != CIFARStem && s != ImageNetStem {
-		return fmt.Errorf("Stem is %.60q, not %q or %q", s, CIFARStem, ImageNetStem)
+	if !slices.Contains(stems, s) {
+		return fmt.Errorf("Stem is %.60q, not one of %q", s, stems)
 	}
 	return nil
 }
@@ -104,19 +134,123 @@ func DARTS(stem Stem, width, cells int) Space {
 	}
 }
 
-// Edges returns the number of edges of a cell: the rows of α.
-func (sp Space) Edges() int {
-	n := max(0, sp.Nodes)
-	return n * (n + 2*inputs - 1) / 2
+// RobustDARTS returns one of the reduced spaces S1 to S4, by number, in which DARTS fails
+// (Zela et al., 2020, arXiv 1909.09656), with the given stem, width and number of cells.
+// They are the space of DARTS with fewer candidate operations: in S1 the two best of each
+// edge, in S2 separable convolution and skip connection, in S3 none as well, in S4
+// separable convolution and noise.
+func RobustDARTS(number int, stem Stem, width, cells int) (Space, error) {
+	sp := DARTS(stem, width, cells)
+	switch number {
+	case 1:
+		sp.Ops = ops.Set{ops.MaxPool(3), ops.AvgPool(3), ops.Skip(), ops.SepConv(3), ops.DilConv(3), ops.DilConv(5)}
+		sp.Candidates = s1()
+	case 2:
+		sp.Ops = ops.Set{ops.Skip(), ops.SepConv(3)}
+	case 3:
+		sp.Ops = ops.Set{ops.None(), ops.Skip(), ops.SepConv(3)}
+	case 4:
+		sp.Ops = ops.Set{ops.Noise(), ops.SepConv(3)}
+	default:
+		return Space{}, fmt.Errorf("cell: there is no space S%d; choose S1 to S4", number)
+	}
+	return sp, nil
 }
 
-// into returns the number of edges into each intermediate node.
+// s1 returns the candidates of S1, as the authors found them.
+func s1() *Candidates {
+	names := map[byte]string{
+		'm': "max_pool_3x3", 'a': "avg_pool_3x3", '-': "skip_connect",
+		's': "sep_conv_3x3", 'd': "dil_conv_3x3", 'D': "dil_conv_5x5",
+	}
+	edges := func(pairs string) (all [][]string) {
+		for _, pair := range strings.Fields(pairs) {
+			all = append(all, []string{names[pair[0]], names[pair[1]]})
+		}
+		return all
+	}
+	return &Candidates{
+		Normal: edges("-d -D  -D -s -d  m- -s -s -d  -s m- -d dD dD"),
+		Reduce: edges("ma md  ma ma -D  ma ms -d -D  ma ma -D -D -D"),
+	}
+}
+
+// wiring returns how edges enter the nodes of a supernet's cell: from all nodes before.
+func (sp Space) wiring() wiring { return wiring{inputs: sp.Backbone.Stem.wiring().inputs, all: true} }
+
+// Edges returns the number of edges of a cell: the rows of α.
+func (sp Space) Edges() int {
+	w := sp.wiring()
+	return w.first(w.inputs + max(0, sp.Nodes))
+}
+
+// into returns the number of edges into each node.
 func (sp Space) into() []int {
 	n := make([]int, sp.Nodes)
 	for i := range n {
-		n[i] = inputs + i
+		n[i] = sp.wiring().inputs + i
 	}
 	return n
+}
+
+// columns returns the number of candidates of an edge.
+func (sp Space) columns() int {
+	if sp.Candidates == nil {
+		return len(sp.Ops)
+	}
+	return len(sp.Candidates.Normal[0])
+}
+
+// Names returns the names of the candidates of an edge of a normal or reduction cell: the
+// columns of its row of α.
+func (sp Space) Names(reduction bool, edge int) []string {
+	switch {
+	case sp.Candidates == nil:
+		return sp.Ops.Names()
+	case reduction:
+		return sp.Candidates.Reduce[edge]
+	}
+	return sp.Candidates.Normal[edge]
+}
+
+// candidates returns the candidates of an edge.
+func (sp Space) candidates(reduction bool, edge int) ops.Set {
+	if sp.Candidates == nil {
+		return sp.Ops
+	}
+	var set ops.Set
+	for _, name := range sp.Names(reduction, edge) {
+		op, _ := sp.Ops.Find(name) // Validate has looked
+		set = append(set, op)
+	}
+	return set
+}
+
+// validate reports the first edge that cannot be built. rows is the number of edges.
+func (c *Candidates) validate(set ops.Set, rows int, reduces bool) error {
+	kinds := map[string][][]string{"Normal": c.Normal}
+	if reduces {
+		kinds["Reduce"] = c.Reduce
+	} else if c.Reduce != nil {
+		return errors.New("cell: Candidates.Reduce is set, and the space has no reduction cell; leave it out")
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		edges := kinds[kind]
+		if len(edges) != rows {
+			return fmt.Errorf("cell: Candidates.%s has %d edges; want %d", kind, len(edges), rows)
+		}
+		for i, names := range edges {
+			if len(names) < 2 || len(names) != len(c.Normal[0]) {
+				return fmt.Errorf("cell: Candidates.%s: edge %d has %d operations; want as many for all edges, two at least", kind, i, len(names))
+			}
+			for k, name := range names {
+				if !set.Has(name) || slices.Contains(names[:k], name) {
+					return fmt.Errorf("cell: Candidates.%s: edge %d: operation %.60q; want different ones of %q", kind, i, name, set.Names())
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Validate reports the first field with which no network can be built.
@@ -144,8 +278,16 @@ func (sp Space) Validate() error {
 	if sp.MaxSkips < 0 {
 		return fmt.Errorf("cell: MaxSkips is %d; want 0 (no limit) or more", sp.MaxSkips)
 	}
+	if sp.MaxSkips > 0 && sp.Backbone.Stem.dense() {
+		return fmt.Errorf("cell: MaxSkips is %d, and cells behind Stem %q keep all edges; set it to 0", sp.MaxSkips, sp.Backbone.Stem)
+	}
 	if err := sp.Backbone.Validate(); err != nil {
 		return err
+	}
+	if sp.Candidates != nil {
+		if err := sp.Candidates.validate(sp.Ops, sp.Edges(), !sp.Backbone.Stem.dense()); err != nil {
+			return err
+		}
 	}
 	if len(sp.Backbone.Dilated) > 0 {
 		for _, op := range sp.Ops {
@@ -156,6 +298,9 @@ func (sp Space) Validate() error {
 	}
 	if k := sp.PartialChannels; k < 0 || k > 1 && sp.Backbone.Width%k != 0 {
 		return fmt.Errorf("cell: PartialChannels is %d and Width %d; want a divisor of Width, or 0 for all channels", k, sp.Backbone.Width)
+	}
+	if sp.PartialChannels > 1 && sp.Backbone.Stem == TransNASStem {
+		return fmt.Errorf("cell: PartialChannels is %d, and the reduction cells of Stem %q double channels, so that none can bypass the operations; set it to 0", sp.PartialChannels, sp.Backbone.Stem)
 	}
 	return nil
 }
@@ -168,8 +313,11 @@ func (b Backbone) Validate() error {
 	if err := within(limit{"Width", b.Width, 1 << 14}, limit{"Cells", b.Cells, 1 << 10}); err != nil {
 		return err
 	}
-	if b.Stem == ImageNetStem && b.Width%2 != 0 {
-		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, want an even number", b.Width)
+	if (b.Stem == ImageNetStem || b.Stem == TransNASStem) && b.Width%2 != 0 {
+		return fmt.Errorf("cell: Width is %d; the stem %q halves it, want an even number", b.Width, b.Stem)
+	}
+	if b.Stem.dense() && len(b.StrideOne)+len(b.Dilated) > 0 {
+		return fmt.Errorf("cell: StrideOne is %v and Dilated %v, and Stem %q is of dense cells, which have neither; leave them out", b.StrideOne, b.Dilated, b.Stem)
 	}
 	if len(b.Reductions) > maxReductions {
 		return fmt.Errorf("cell: Reductions has %d entries; want at most %d, since each doubles the channels", len(b.Reductions), maxReductions)

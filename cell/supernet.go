@@ -21,7 +21,8 @@ type Supernet struct {
 	Space Space
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
-	// Normal and Reduce are the architecture parameters α [edges, candidates].
+	// Normal and Reduce are the architecture parameters α [edges, candidates]; Reduce is nil
+	// if the cells are dense.
 	Normal, Reduce *ops.Param
 	// NormalBetas and ReduceBetas are the edge parameters β [edges]; nil without
 	// Space.PartialChannels.
@@ -30,12 +31,12 @@ type Supernet struct {
 	params *ops.Params
 }
 
-// The names of α and β in published weights.
-const (
-	normalAlphas = "alphas_normal"
-	reduceAlphas = "alphas_reduce"
-	normalBetas  = "betas_normal"
-	reduceBetas  = "betas_reduce"
+// The names of α and β in published weights, by kind of cell, and of the one α of dense
+// cells.
+var (
+	alphaNames = []string{"alphas_normal", "alphas_reduce"}
+	betaNames  = []string{"betas_normal", "betas_reduce"}
+	denseAlpha = []string{"arch_parameters"}
 )
 
 // alphaDeviation is the standard deviation of the initial α and β.
@@ -69,9 +70,14 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, mix MixWeights) (*S
 		return nil, errors.New("cell: MixWeights is nil; want a function such as ops.Softmax")
 	}
 	net := &Supernet{Space: sp, params: s.Params()}
-	var weights [2]*gorgonia.Node
-	shape := tensor.Shape{sp.Edges(), len(sp.Ops)}
-	for i, name := range []string{normalAlphas, reduceAlphas} {
+	names := alphaNames
+	if sp.Backbone.Stem.dense() {
+		names = denseAlpha
+	}
+	weights := make([]*gorgonia.Node, len(names))
+	params := []**ops.Param{&net.Normal, &net.Reduce}
+	shape := tensor.Shape{sp.Edges(), sp.columns()}
+	for i, name := range names {
 		a, err := s.Alpha(name, shape.Clone(), ops.Normal(alphaDeviation))
 		if err != nil {
 			return nil, fmt.Errorf("cell: %w", err)
@@ -82,10 +88,11 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, mix MixWeights) (*S
 		if w := weights[i]; w == nil || !w.Shape().Eq(shape) {
 			return nil, fmt.Errorf("cell: weights of %s: the node is %s; want the shape of α, %v", name, describe(w), shape)
 		}
+		*params[i] = s.Params().Find(name)
 	}
-	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
 	if sp.PartialChannels > 1 {
-		for i, name := range []string{normalBetas, reduceBetas} {
+		params := []**ops.Param{&net.NormalBetas, &net.ReduceBetas}
+		for i, name := range betaNames[:len(names)] {
 			b, err := s.Alpha(name, tensor.Shape{sp.Edges()}, ops.Normal(alphaDeviation))
 			if err != nil {
 				return nil, fmt.Errorf("cell: %w", err)
@@ -93,21 +100,21 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, mix MixWeights) (*S
 			if weights[i], err = ops.NormaliseEdges(weights[i], b, sp.into()); err != nil {
 				return nil, fmt.Errorf("cell: weights of %s: %w", name, err)
 			}
+			*params[i] = s.Params().Find(name)
 		}
-		net.NormalBetas, net.ReduceBetas = s.Params().Find(normalBetas), s.Params().Find(reduceBetas)
 	}
-	outs, err := sp.Backbone.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
-		w := weights[0]
+	outs, err := sp.Backbone.stack(s, x, func(s *ops.Scope, in []*gorgonia.Node, p place) (*gorgonia.Node, error) {
+		kind := 0
 		if p.reduces {
-			w = weights[1]
+			kind = len(weights) - 1 // dense cells are of one kind
 		}
-		return sp.mixedCell(s, s0, s1, p, w)
+		return sp.mixedCell(s, in, p, kind == 1, weights[kind])
 	})
 	if err != nil {
 		return nil, err
 	}
-	net.Out = outs[len(outs)-1]
-	return net, nil
+	net.Out, err = sp.Backbone.finish(s, outs[len(outs)-1])
+	return net, err
 }
 
 // describe returns the shape of a node, for errors.
@@ -120,8 +127,8 @@ func describe(n *gorgonia.Node) string {
 
 // mixedCell builds a cell of mixed operations. weights is [edges, candidates]; with
 // partial channels it has one more column, the edge weights.
-func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights *gorgonia.Node) (*gorgonia.Node, error) {
-	nodes, err := p.inputs(s, s0, s1, false)
+func (sp Space) mixedCell(s *ops.Scope, in []*gorgonia.Node, p place, reduction bool, weights *gorgonia.Node) (*gorgonia.Node, error) {
+	nodes, err := p.adapt(s, in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -138,24 +145,24 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 	}
 	columns := weights.Shape()[1]
 	edge := 0
-	for i := range sp.Nodes {
+	for i := p.inputs; i < p.inputs+sp.Nodes; i++ {
 		var terms, bypassed []*gorgonia.Node
 		var index, edges []int
 		for j, st := range states {
-			for k, op := range sp.Ops {
+			for k, op := range sp.candidates(reduction, edge) {
 				c, err := p.connect(op, j, false)
 				var y *gorgonia.Node
 				if err == nil {
-					y, err = mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, st.mixed, c)
+					y, err = p.mixed(s.Sub(sp.Backbone.candidate(edge, j, i, k)), op, st.mixed, c)
 				}
 				if err != nil {
-					return nil, fmt.Errorf("edge %d→%d, %s: %w", j, i+2, op.Name(), err)
+					return nil, fmt.Errorf("edge %d→%d, %s: %w", j, i, op.Name(), err)
 				}
 				terms = append(terms, y)
 				index = append(index, edge*columns+k)
 			}
 			bypassed = append(bypassed, st.bypass)
-			edges = append(edges, edge*columns+len(sp.Ops))
+			edges = append(edges, edge*columns+sp.columns())
 			edge++
 		}
 		node, err := ops.Mix(weights, index, terms...)
@@ -166,14 +173,17 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("node %d: %w", i+2, err)
+			return nil, fmt.Errorf("node %d: %w", i, err)
 		}
 		nodes = append(nodes, node)
 		if err := add(node); err != nil {
 			return nil, err
 		}
 	}
-	return ops.Concat(nodes[2:]...)
+	if p.all {
+		return nodes[len(nodes)-1], nil
+	}
+	return ops.Concat(nodes[p.inputs:]...)
 }
 
 // state is what edges read of a node: the channels to mix, and the map whose other
@@ -198,10 +208,11 @@ func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
 	return state{part, pooled}, err
 }
 
-// mixed builds one candidate of a mixed operation.
-func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+// mixed builds one candidate of a mixed operation. Those of dense cells are as published,
+// without a batch normalisation after poolings.
+func (p place) mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	raw, ok := op.(ops.Unnormalised)
-	if !ok || !raw.NeedsBatchNorm() {
+	if !ok || !raw.NeedsBatchNorm() || p.all {
 		return op.Build(s, x, c)
 	}
 	// Published weights name such an operation and its batch normalisation as a sequence.
@@ -223,7 +234,8 @@ func (n *Supernet) Genotype() (Genotype, error) {
 	return n.Space.Derive(normal, reduce, normalBetas, reduceBetas)
 }
 
-// Alphas returns copies of both α, a row per edge; nil before Params.Init.
+// Alphas returns copies of both α, a row per edge; nil before Params.Init. Dense cells have
+// the first alone.
 func (n *Supernet) Alphas() (normal, reduce [][]float64) {
 	return n.rows(n.Normal), n.rows(n.Reduce)
 }
@@ -246,6 +258,9 @@ func (n *Supernet) values(q *ops.Param) []float64 {
 }
 
 func (n *Supernet) rows(q *ops.Param) [][]float64 {
+	if q == nil {
+		return nil
+	}
 	data := n.params.Data(q)
 	if data == nil {
 		return nil
@@ -268,12 +283,25 @@ func (n *Supernet) rows(q *ops.Param) [][]float64 {
 // 2019, arXiv 1904.12760, section 3.4).
 //
 // Differs: a cell with fewer skip connections than the limit is left as it is.
+//
+// Dense cells keep all edges, each with its strongest operation, which may be "none";
+// betas and reduce do not matter.
 func (sp Space) Derive(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
-	normalEdges, err := deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips)
+	names := func(reduction bool) func(row int) []string {
+		return func(row int) []string { return sp.Names(reduction, row) }
+	}
+	if sp.Backbone.Stem.dense() {
+		if len(normal) != sp.Edges() {
+			return Genotype{}, fmt.Errorf("cell: derive: %d rows of parameters: %d nodes have %d edges", len(normal), sp.Nodes, sp.Edges())
+		}
+		edges, err := deriveDense(normal, names(false))
+		return Genotype{Normal: edges}, err
+	}
+	normalEdges, err := deriveLimited(normal, normalBetas, names(false), sp.Nodes, sp.MaxSkips)
 	if err != nil {
 		return Genotype{}, fmt.Errorf("normal cell: %w", err)
 	}
-	reduceEdges, err := deriveLimited(reduce, reduceBetas, sp.Ops.Names(), sp.Nodes, 0)
+	reduceEdges, err := deriveLimited(reduce, reduceBetas, names(true), sp.Nodes, 0)
 	if err != nil {
 		return Genotype{}, fmt.Errorf("reduction cell: %w", err)
 	}
@@ -298,17 +326,18 @@ func Entropy(alpha [][]float64) float64 {
 	return sum / math.Max(1, float64(len(alpha)))
 }
 
-// OpWeight returns the mean weight, after softmax, of the named operation over the
-// rows of an α of the space.
-func (sp Space) OpWeight(alpha [][]float64, name string) float64 {
-	k := slices.Index(sp.Ops.Names(), name)
+// OpWeight returns the mean weight, after softmax, of the named operation over the rows of
+// both α of the space.
+func (sp Space) OpWeight(normal, reduce [][]float64, name string) float64 {
 	var sum float64
-	for _, row := range alpha {
-		if k >= 0 && k < len(row) {
-			sum += probabilities(row)[k]
+	for kind, alpha := range [][][]float64{normal, reduce} {
+		for i, row := range alpha {
+			if k := slices.Index(sp.Names(kind == 1, i), name); k >= 0 && k < len(row) {
+				sum += probabilities(row)[k]
+			}
 		}
 	}
-	return sum / math.Max(1, float64(len(alpha)))
+	return sum / math.Max(1, float64(len(normal)+len(reduce)))
 }
 
 // KendallTau compares how two α of equal shape rank the operations of each edge. It

@@ -163,12 +163,12 @@ func TestKendallTau(t *testing.T) {
 func TestShare(t *testing.T) {
 	space := cell.DARTS(cell.CIFARStem, 2, 3)
 	alpha := [][]float64{make([]float64, 8), make([]float64, 8)}
-	assert.InDelta(t, 0.125, space.OpWeight(alpha, "skip_connect"), 1e-12)
+	assert.InDelta(t, 0.125, space.OpWeight(alpha, nil, "skip_connect"), 1e-12)
 	alpha[1][3] = 1000
-	assert.InDelta(t, 0.5625, space.OpWeight(alpha, "skip_connect"), 1e-12)
-	assert.Zero(t, space.OpWeight(alpha, "swish"))
-	assert.Zero(t, space.OpWeight(nil, "skip_connect"))
-	assert.Zero(t, space.OpWeight([][]float64{{1, 2}}, "skip_connect"))
+	assert.InDelta(t, 0.5625, space.OpWeight(alpha, nil, "skip_connect"), 1e-12)
+	assert.Zero(t, space.OpWeight(alpha, nil, "swish"))
+	assert.Zero(t, space.OpWeight(nil, nil, "skip_connect"))
+	assert.Zero(t, space.OpWeight([][]float64{{1, 2}}, nil, "skip_connect"))
 }
 
 // TestMixedOpIsWeighted moves all weight of an alpha to one operation, which

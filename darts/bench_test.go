@@ -53,11 +53,11 @@ func BenchmarkStep(b *testing.B) {
 			m, err := newModel(config, benchDevice, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
-			rule, err := newBilevel(config, m.Engine, o)
+			rule, err := newBilevel(config, m.rules, m.Engine, o)
 			require.NoError(b, err)
 			measure(b, m.Engine, func() {
-				require.NoError(b, rule.arch(o, config.LR.Base))
-				require.NoError(b, rule.weights(o, config.LR.Base))
+				require.NoError(b, rule.alphas(rule.at(0, 0, config.LR.Base)))
+				require.NoError(b, rule.weights(rule.at(0, 0, config.LR.Base)))
 			})
 		})
 	}
@@ -297,7 +297,11 @@ func (f *fixed) ValGrad() error {
 	return err
 }
 
-func (f *fixed) Trial(t trial) error {
-	_, err := f.try(t, f.batch)
-	return err
+func (f *fixed) Tables() []Table { return f.tables }
+
+func (f *fixed) Candidates() []Candidate { return f.candidates }
+
+func (f *fixed) Trial(t Trial) (loss float64, err error) {
+	p, err := f.try(t, f.batch)
+	return p.Loss, err
 }

@@ -22,13 +22,21 @@ import (
 // toy is the problem of two numbers by which Liu et al. (2019), figure 2, tell
 // the orders of approximation apart: L_train = w² - 2αw + α², L_held = αw - 2α + 1, from
 // α = 2, w = -2.
-type toy struct{ w, a, gw, ga []float32 }
+type toy struct {
+	w, a, gw, ga []float32
+	tables       []Table
+	candidates   []Candidate
+}
 
 func (p *toy) Weights() (values, grads []float32) { return p.w, p.gw }
 func (p *toy) Alphas() (values, grads []float32)  { return p.a, p.ga }
 
+func (p *toy) Tables() []Table         { return p.tables }
+func (p *toy) Candidates() []Candidate { return p.candidates }
+
 func (p *toy) TrainGrad() error {
-	return p.Trial(trainWeights)
+	_, err := p.Trial(TrainWeights)
+	return err
 }
 
 func (p *toy) ValGrad() error {
@@ -36,30 +44,36 @@ func (p *toy) ValGrad() error {
 	return nil
 }
 
-func (p *toy) Trial(t trial) error {
+func (p *toy) Trial(t Trial) (loss float64, err error) {
+	w, a := p.w[0], p.a[0]
 	switch t {
-	case trainWeights:
-		p.gw[0] = 2 * (p.w[0] - p.a[0])
-	case valBoth:
-		p.gw[0], p.ga[0] = p.a[0], p.w[0]-2
-	case trainAlphas:
-		p.ga[0] = 2 * (p.a[0] - p.w[0])
-	case valAlphas:
-		return p.ValGrad()
+	case TrainWeights:
+		p.gw[0] = 2 * (w - a)
+	case ValBoth:
+		p.gw[0], p.ga[0] = a, w-2
+	case TrainAlphas:
+		p.ga[0] = 2 * (a - w)
+	case ValAlphas:
+		p.ga[0] = w - 2
 	}
-	return nil
+	if t == ValBoth || t == ValAlphas {
+		return float64(a*w - 2*a + 1), nil
+	}
+	return float64((w - a) * (w - a)), nil
 }
 
 func newToy(w, a float32) *toy {
-	return &toy{w: []float32{w}, a: []float32{a}, gw: make([]float32, 1), ga: make([]float32, 1)}
+	p := &toy{w: []float32{w}, a: []float32{a}, gw: make([]float32, 1), ga: make([]float32, 1)}
+	p.tables = []Table{{[][]float32{p.a}, [][]float32{p.ga}}}
+	return p
 }
 
 // newRule returns the rule of a search on one worker.
-func newRule(t *testing.T, c SearchConfig, o objective) *bilevel {
+func newRule(t *testing.T, c SearchConfig, o Objective) *bilevel {
 	t.Helper()
 	e := engine.New(1, ranks.New(nil))
 	e.Pool = kernel.NewThreadPool(1)
-	b, err := newBilevel(c, e, o)
+	b, err := newBilevel(c, c.Algorithms.rules(c), e, o)
 	require.NoError(t, err)
 	return b
 }
@@ -74,21 +88,21 @@ func TestOrdersOnToy(t *testing.T) {
 		rate      float64
 		want      float64
 	}{
-		{FirstOrder, 0.05, 2},
-		{FirstOrder, 0.5, 2},
-		{SecondOrder, 0, 2},
-		{SecondOrder, 0.05, 2 / 1.1},
-		{SecondOrder, 0.25, 2 / 1.5},
-		{SecondOrder, 0.5, 1},
+		{FirstOrder{}, 0.05, 2},
+		{FirstOrder{}, 0.5, 2},
+		{SecondOrder{}, 0, 2},
+		{SecondOrder{}, 0.05, 2 / 1.1},
+		{SecondOrder{}, 0.25, 2 / 1.5},
+		{SecondOrder{}, 0.5, 1},
 	} {
 		p := newToy(-2, 2)
 		config := DARTS()
-		config.Algorithm, config.ArchLR = c.algorithm, 0.01
+		config.Algorithms, config.ArchLR = Algorithms{c.algorithm}, 0.01
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay = 0, 0, 0
 		rule := newRule(t, config, p)
 		for range 5000 {
-			require.NoError(t, rule.arch(p, c.rate))
-			require.NoError(t, rule.weights(p, max(c.rate, 0.05)))
+			require.NoError(t, rule.alphas(rule.at(0, 0, c.rate)))
+			require.NoError(t, rule.weights(rule.at(0, 0, max(c.rate, 0.05))))
 		}
 		assert.InDelta(t, c.want, p.a[0], 0.02, "alpha, %v with rate %v", c.algorithm, c.rate)
 		assert.InDelta(t, c.want, p.w[0], 0.02, "w, %v with rate %v", c.algorithm, c.rate)
@@ -103,19 +117,19 @@ func TestOrdersOnToy(t *testing.T) {
 func TestSecondOrderByHand(t *testing.T) {
 	p := newToy(-2, 2)
 	c := DARTS()
-	c.Algorithm, c.Momentum, c.WeightDecay = SecondOrder, 0.9, 0.1
+	c.Algorithms, c.Momentum, c.WeightDecay = Algorithms{SecondOrder{}}, 0.9, 0.1
 	rule := newRule(t, c, p)
 	rule.velocity[0] = 1
-	require.NoError(t, rule.archGrad(p, 0.1))
+	require.NoError(t, rule.archGrad(rule.at(0, 0, 0.1)))
 	assert.InDelta(t, -2.87, p.ga[0], 1e-4)
 	assert.Equal(t, []float32{-2}, p.w, "the weights come back")
 	assert.Equal(t, []float32{1}, rule.velocity)
 
 	p.a[0] = 0 // no weight matters to L_held, so there is no direction to look in
-	require.NoError(t, rule.archGrad(p, 0.1))
+	require.NoError(t, rule.archGrad(rule.at(0, 0, 0.1)))
 	assert.InDelta(t, -2+0.1*(0.2+4-0.9)-2, p.ga[0], 1e-5)
 
-	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = rule.arch(p, 0.1) }))
+	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = rule.alphas(rule.at(0, 0, 0.1)) }))
 }
 
 // broken is a toy whose pass number left fails.
@@ -124,9 +138,9 @@ type broken struct {
 	left int
 }
 
-func (b *broken) Trial(t trial) error {
+func (b *broken) Trial(t Trial) (loss float64, err error) {
 	if b.left--; b.left < 0 {
-		return errors.New("broken")
+		return 0, errors.New("broken")
 	}
 	return b.toy.Trial(t)
 }
@@ -134,11 +148,11 @@ func (b *broken) Trial(t trial) error {
 // TestSecondOrderRestoresTheWeights lets every pass fail in turn.
 func TestSecondOrderRestoresTheWeights(t *testing.T) {
 	c := DARTS()
-	c.Algorithm = SecondOrder
+	c.Algorithms = Algorithms{SecondOrder{}}
 	for pass := range 4 {
 		p := &broken{newToy(-2.3, 1.7), pass}
 		rule := newRule(t, c, p)
-		require.ErrorContains(t, rule.arch(p, 0.1), "broken")
+		require.ErrorContains(t, rule.alphas(rule.at(0, 0, 0.1)), "broken")
 		assert.Equal(t, []float32{-2.3}, p.w, "pass %d", pass)
 		assert.Equal(t, []float32{1.7}, p.a, "pass %d", pass)
 	}
@@ -150,18 +164,18 @@ type pair struct {
 	held *loader.Batch
 }
 
-func (p *pair) Trial(t trial) error {
-	if t != valBoth && t != valAlphas {
+func (p *pair) Trial(t Trial) (loss float64, err error) {
+	if t != ValBoth && t != ValAlphas {
 		return p.fixed.Trial(t)
 	}
-	_, err := p.try(t, p.held)
-	return err
+	out, err := p.try(t, p.held)
+	return out.Loss, err
 }
 
 // newPair returns a small supernet with alphas and velocities away from zero.
 func newPair(t *testing.T) (*pair, *bilevel) {
 	c := smallConfig()
-	c.Algorithm, c.Batch = SecondOrder, 128
+	c.Algorithms, c.Batch = Algorithms{SecondOrder{}}, 128
 	c.Space = cell.Space{
 		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
 		Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
@@ -181,7 +195,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	for i := range m.Params.Alphas() {
 		m.Params.Alphas()[i] = float32(0.5 * rng.Normal(r))
 	}
-	rule, err := newBilevel(c, m.Engine, p)
+	rule, err := newBilevel(c, m.rules, m.Engine, p)
 	require.NoError(t, err)
 	for i := range rule.velocity {
 		rule.velocity[i] = float32(0.01 * rng.Normal(r))
@@ -198,7 +212,7 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 	a, ga := p.Alphas()
 	w0, a0, v0 := slices.Clone(w), slices.Clone(a), slices.Clone(rule.velocity)
 	running := slices.Clone(p.Params.Running())
-	require.NoError(t, rule.archGrad(p, rate))
+	require.NoError(t, rule.archGrad(rule.at(0, 0, rate)))
 	g := slices.Clone(ga)
 	assert.Equal(t, w0, w, "the weights come back, to the bit")
 	assert.Equal(t, a0, a)
@@ -207,15 +221,16 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 
 	// To start workers takes a little memory, here for four passes and as many
 	// updates. A node bound anew would take several allocations for each parameter.
-	pass := testing.AllocsPerRun(2, func() { _ = p.Trial(trainAlphas) })
-	assert.LessOrEqual(t, testing.AllocsPerRun(2, func() { _ = rule.archGrad(p, rate) }), 8*(pass+1))
+	pass := testing.AllocsPerRun(2, func() { _, _ = p.Trial(TrainAlphas) })
+	assert.LessOrEqual(t, testing.AllocsPerRun(2, func() { _ = rule.archGrad(rule.at(0, 0, rate)) }), 8*(pass+1))
 
 	ahead := func() float64 {
-		require.NoError(t, p.Trial(trainWeights))
+		_, err := p.Trial(TrainWeights)
+		require.NoError(t, err)
 		for i := range w {
 			w[i] = float32(float64(w0[i]) - rate*(rule.c.Momentum*float64(v0[i])+float64(gw[i])+rule.c.WeightDecay*float64(w0[i])))
 		}
-		out, err := p.try(valBoth, p.held)
+		out, err := p.try(ValBoth, p.held)
 		require.NoError(t, err)
 		copy(w, w0)
 		return out.Loss

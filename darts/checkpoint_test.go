@@ -184,7 +184,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 func TestResumeWithReadings(t *testing.T) {
 	config := func() SearchConfig {
 		c := resumable()
-		c.Algorithm, c.StopEigenvalue = DrNAS, 0.75
+		c.Algorithms, c.StopEigenvalue = Algorithms{DrNAS{}}, 0.75
 		return c
 	}
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")

@@ -79,7 +79,7 @@ const failed = 2
 var crashRuns = map[string]func(dir string) error{
 	"training":      func(dir string) error { return trivial(context.Background(), dir, nil) },
 	"search":        func(dir string) error { return crashSearch(dir, resumable(), OwnDevice) },
-	"device search": func(dir string) error { return crashSearch(dir, tiny(FirstOrder), crashDevice()) },
+	"device search": func(dir string) error { return crashSearch(dir, tiny(FirstOrder{}), crashDevice()) },
 	"device training": func(dir string) error {
 		folder, err := OpenRunDir(dir)
 		if err != nil {

@@ -8,7 +8,7 @@
 //	min over α of L_val(w*(α), α), with w*(α) = argmin over w of L_train(w, α)
 //
 // to first order: each step treats the other parameters as given (Liu et al.,
-// 2019, arXiv 1806.09055, section 2.3). An [Algorithm] names other ways. What the
+// 2019, arXiv 1806.09055, section 2.3). [Algorithms] learn in other ways, and programs add their own. What the
 // network learns meanwhile is a [pretext.Task], with labels or without (Liu et
 // al., 2020, arXiv 2003.12056).
 //

@@ -11,8 +11,8 @@ import (
 )
 
 // dropper drops elements of skip connections for a pass, as P-DARTS does (see
-// SearchConfig.SkipDropout). Which ones depends on inputs of the graph alone, so the graph
-// stays pure.
+// SearchConfig.SkipDropout), and draws the numbers of ops.Noise. They depend on inputs of the
+// graph alone, so the graph stays pure.
 type dropper struct {
 	rate []float32 // of one element
 	key  []int32   // of two
@@ -23,15 +23,35 @@ type dropper struct {
 
 func newDropper() *dropper { return &dropper{rate: make([]float32, 1), key: make([]int32, 2)} }
 
-// over returns the operations with skip connections that are dropped from.
-func (d *dropper) over(set ops.Set) ops.Set {
+// over returns the operations with noise that d draws, and skip connections that are dropped
+// from if skips says so.
+func (d *dropper) over(set ops.Set, skips bool) ops.Set {
 	all := make(ops.Set, len(set))
 	for i, op := range set {
-		if all[i] = op; op == ops.Skip() {
+		switch all[i] = op; {
+		case op == ops.Skip() && skips:
 			all[i] = leaky{op, d}
+		case op == ops.Noise():
+			all[i] = noisy{op, d}
 		}
 	}
 	return all
+}
+
+// noisy is ops.Noise with numbers that are new in every pass.
+type noisy struct {
+	ops.Op
+	by *dropper
+}
+
+// Dilates returns true, as for the noise; embedding Op hides its method.
+func (noisy) Dilates() bool { return true }
+
+func (o noisy) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+	if err := o.by.join(s.Graph()); err != nil {
+		return nil, err
+	}
+	return s.Noise(x, c.Stride, o.by.keyNode)
 }
 
 // leaky is a skip connection with dropout, unless it strides: the authors' code

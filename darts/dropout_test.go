@@ -41,7 +41,7 @@ func TestDropper(t *testing.T) {
 	d.part(1)
 	assert.NotEqual(t, first, d.key, "parts of a batch drop apart")
 	assert.Equal(t, first, draw("weights", 1, 2), "what is drawn depends on the place in the run alone")
-	assert.Equal(t, ops.DARTS().Names(), d.over(ops.DARTS()).Names())
+	assert.Equal(t, ops.DARTS().Names(), d.over(ops.DARTS(), true).Names())
 }
 
 // dropping is resumable with partial connections and dropout.

@@ -47,9 +47,6 @@ func sharpened(past []reading, ratio float64) (back reading, yes bool) {
 
 // measure adds a reading of the epoch that has ended.
 func (s *search) measure() error {
-	if s.m.sampler != nil {
-		s.m.sampler.rest()
-	}
 	r := rng.New(s.c.Seed, "eigenvalue", s.epoch, 0)
 	alphas, _ := s.Alphas()
 	if err := s.m.Host(); err != nil {
@@ -94,7 +91,7 @@ const (
 // which must not be zero, and its products with powers of the Hessian (Lanczos,
 // 1950). Such a product is a difference of two gradients. It leaves the alphas as
 // they were, to the bit, but not their gradients. It ends when ctx is done.
-func eigenvalue(ctx context.Context, o objective, next []float64) (float64, error) {
+func eigenvalue(ctx context.Context, o Objective, next []float64) (float64, error) {
 	values, _ := o.Alphas()
 	saved := slices.Clone(values)
 	defer copy(values, saved)
@@ -157,7 +154,7 @@ func eigenvalue(ctx context.Context, o objective, next []float64) (float64, erro
 const beside = 0.3
 
 // hessian adds to product that of the Hessian with a vector of length one.
-func hessian(ctx context.Context, o objective, alphas []float32, v, product []float64) error {
+func hessian(ctx context.Context, o Objective, alphas []float32, v, product []float64) error {
 	values, grads := o.Alphas()
 	for _, side := range []float64{beside, -beside} {
 		for i, a := range alphas {
@@ -166,7 +163,7 @@ func hessian(ctx context.Context, o objective, alphas []float32, v, product []fl
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := o.Trial(valAlphas); err != nil {
+		if _, err := o.Trial(ValAlphas); err != nil {
 			return err
 		}
 		for i, g := range grads {

@@ -16,7 +16,7 @@ import (
 
 // bowl is an objective whose validation loss is α·Hα/2 + b·α.
 type bowl struct {
-	objective
+	Objective
 	h    [][]float32
 	b    []float32
 	a, g []float32
@@ -25,12 +25,12 @@ type bowl struct {
 
 func (p *bowl) Alphas() (values, grads []float32) { return p.a, p.g }
 
-func (p *bowl) Trial(t trial) error {
+func (p *bowl) Trial(t Trial) (loss float64, err error) {
 	if p.left--; p.left == 0 {
-		return ErrDiverged
+		return 0, ErrDiverged
 	}
-	if t != valAlphas {
-		return fmt.Errorf("trial %d", t)
+	if t != ValAlphas {
+		return 0, fmt.Errorf("trial %d", t)
 	}
 	for i, row := range p.h {
 		p.g[i] = p.b[i]
@@ -38,7 +38,7 @@ func (p *bowl) Trial(t trial) error {
 			p.g[i] += h * p.a[j]
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // TestEigenvalueOfQuadratic holds matrices whose eigenvalues are known: with
@@ -82,7 +82,7 @@ func TestEigenvalueOfQuadratic(t *testing.T) {
 // edge weighs, a hidden layer of tanh and a cross-entropy, of which gradients are exact
 // but for being float32.
 type mixture struct {
-	objective
+	Objective
 	edges, ops, hidden, classes int
 	maps                        [][]float64 // of each image, [edges, ops, hidden]
 	out                         []float64   // [hidden, classes]
@@ -171,11 +171,11 @@ func (m *mixture) grad(alphas []float64) []float64 {
 
 func (m *mixture) Alphas() (values, grads []float32) { return m.a, m.g }
 
-func (m *mixture) Trial(trial) error {
+func (m *mixture) Trial(Trial) (loss float64, err error) {
 	for i, g := range m.grad(wide(m.a)) {
 		m.g[i] = float32(g)
 	}
-	return nil
+	return 0, nil
 }
 
 // TestEigenvalueOfSmoothLoss compares with the exact Hessian, from any start.
@@ -235,7 +235,8 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 	beside := func(i int, step float32) []float64 {
 		defer copy(a, a0)
 		a[i] += step
-		require.NoError(t, p.Trial(valAlphas))
+		_, err := p.Trial(ValAlphas)
+		require.NoError(t, err)
 		return wide(grads)
 	}
 	matrix := mat.NewSymDense(len(a), nil)
@@ -343,11 +344,11 @@ func TestStopEigenvalue(t *testing.T) {
 
 // TestEigenvalueDisturbsNothing compares searches that differ in it alone.
 func TestEigenvalueDisturbsNothing(t *testing.T) {
-	for _, a := range []Algorithm{FirstOrder, SecondOrder, DrNAS} {
-		t.Run(a.String(), func(t *testing.T) {
+	for _, a := range []Algorithm{FirstOrder{}, SecondOrder{}, DrNAS{}} {
+		t.Run(a.Name(), func(t *testing.T) {
 			c := resumable()
 			var rt Runtime
-			c.Algorithm = a
+			c.Algorithms = Algorithms{a}
 			without, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 			require.NoError(t, err)
 			var got []float64
@@ -386,6 +387,6 @@ func TestStopEigenvalueIsValidated(t *testing.T) {
 	}
 	c.StopEigenvalue = 0.75
 	require.NoError(t, c.Validate())
-	c.Algorithm = GDAS
+	c.Algorithms = Algorithms{GDAS{}}
 	assert.ErrorContains(t, c.Validate(), "the loss of gdas has no Hessian")
 }

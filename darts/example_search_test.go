@@ -34,10 +34,10 @@ func ExampleSearch() {
 	// Output: 2 steps, 8 edges in each cell
 }
 
-// The algorithm is a setting, and has a name in files and flags. Two more keep a
+// Algorithms are hyperparameters, and have names in files and flags. Two others keep a
 // search from cells that do little but skip: one that the space does not derive,
 // one at which the search ends.
-func ExampleAlgorithm() {
+func ExampleAlgorithms() {
 	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
@@ -46,10 +46,7 @@ func ExampleAlgorithm() {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
 	c.Epochs, c.Batch = 1, 8
-	if err := c.Algorithm.UnmarshalText([]byte("second-order")); err != nil {
-		fmt.Println(err)
-		return
-	}
+	c.Algorithms = darts.Algorithms{darts.SecondOrder{}}
 	c.Space.MaxSkips = 2 // as P-DARTS does
 	c.StopSkips = 2      // as DARTS+ does
 	task := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
@@ -58,7 +55,7 @@ func ExampleAlgorithm() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(result.Steps, "steps of", result.Config.Algorithm)
+	fmt.Println(result.Steps, "steps of", result.Config.Algorithms)
 	// Output: 2 steps of second-order
 }
 

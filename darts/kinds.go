@@ -27,6 +27,9 @@ import (
 type Kinds struct {
 	// Ops are operations that search spaces and genotypes name, besides ops.All.
 	Ops []ops.Op
+	// Algorithms are algorithms that configurations of searches name, besides
+	// PublishedAlgorithms.
+	Algorithms Algorithms
 	// Architectures reads architectures by their kind. data is the JSON form, with the
 	// kind as a member.
 	Architectures map[string]func(data []byte) (cell.Architecture, error)
@@ -208,7 +211,7 @@ func (k Kinds) readTask(data []byte) (pretext.Task, error) {
 // directory.
 func (k Kinds) ReadSearchConfig(r io.Reader) (SearchConfig, error) {
 	var c SearchConfig
-	c.Space.Ops = k.Ops
+	c.Space.Ops, c.Algorithms = k.Ops, k.Algorithms
 	if err := strict(r, &c); err != nil {
 		return SearchConfig{}, fmt.Errorf("darts: configuration of a search: %w", err)
 	}

@@ -178,7 +178,7 @@ func TestNilNetworks(t *testing.T) {
 func TestSearchConfigReadsBack(t *testing.T) {
 	want := darts.PCDARTS()
 	want.Space.Ops = append(want.Space.Ops, doubled{})
-	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
+	want.Algorithms, want.StopSkips, want.SkipDropout, want.Seed = darts.Algorithms{darts.SecondOrder{}}, 3, 0.1, 8
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
 	got, err := kinds().ReadSearchConfig(bytes.NewReader(text))

@@ -71,7 +71,7 @@ func memorable(kind string) (c SearchConfig, rt Runtime) {
 	case "micro-batch":
 		c.Batch, c.MicroBatch = 2*c.Batch, c.Batch
 	case "second-order":
-		c.Algorithm = SecondOrder
+		c.Algorithms = Algorithms{SecondOrder{}}
 	}
 	return c, rt
 }

@@ -39,10 +39,10 @@ func counting(work, unit string, total int, parts ...int) []progress {
 // TestSearchTellsOfPasses through a step that goes in parts, without alphas and
 // with those of either order. The last is told of by the step.
 func TestSearchTellsOfPasses(t *testing.T) {
-	for algorithm, passes := range map[Algorithm]int{FirstOrder: 2, SecondOrder: 5} {
+	for algorithm, passes := range map[Algorithm]int{FirstOrder{}: 2, SecondOrder{}: 5} {
 		c := smallConfig()
 		var rt Runtime
-		c.Algorithm, c.ArchStartEpoch, c.MicroBatch = algorithm, 1, 3
+		c.Algorithms, c.ArchStartEpoch, c.MicroBatch = Algorithms{algorithm}, 1, 3
 		var told []progress
 		rt.Recorder = tellInto(&told)
 		_, err := Search(t.Context(), stripes{n: 12, fail: -1}, smallTask(), c, rt)

@@ -22,7 +22,7 @@ import (
 // microBatch is a search of batches of six images, so many of them at once.
 func microBatch(a Algorithm, n int) SearchConfig {
 	c := resumable()
-	c.Algorithm, c.MicroBatch = a, n
+	c.Algorithms, c.MicroBatch = Algorithms{a}, n
 	c.Space.Backbone.Reductions = cell.Reductions(3, 1) // small maps stay large enough
 	return c
 }
@@ -38,13 +38,13 @@ func TestMicroBatchGradients(t *testing.T) {
 		task      pretext.Task
 		ignored   [parts]float64 // the share of labels and targets that do not count
 	}{
-		"second order":                        {SecondOrder, smallTask(), [parts]float64{}},
-		"GDAS":                                {GDAS, smallTask(), [parts]float64{}},
-		"several inputs a label":              {SecondOrder, pretext.JigsawCIFAR10(), [parts]float64{}},
-		"pixels that are many or few or none": {SecondOrder, pixels, [parts]float64{0.3, 1, 0.8}},
-		"float targets":                       {SecondOrder, pretext.Reconstruction{Transform: pretext.ScenesTransform(16), Block: 4, Detail: 1}, [parts]float64{0.3, 1, 0.8}},
-		"views compared in each part":         {SecondOrder, contrastive, [parts]float64{}},
-		"no pixel at all":                     {SecondOrder, pixels, [parts]float64{1, 1, 1}},
+		"second order":                        {SecondOrder{}, smallTask(), [parts]float64{}},
+		"GDAS":                                {GDAS{}, smallTask(), [parts]float64{}},
+		"several inputs a label":              {SecondOrder{}, pretext.JigsawCIFAR10(), [parts]float64{}},
+		"pixels that are many or few or none": {SecondOrder{}, pixels, [parts]float64{0.3, 1, 0.8}},
+		"float targets":                       {SecondOrder{}, pretext.Reconstruction{Transform: pretext.ScenesTransform(16), Block: 4, Detail: 1}, [parts]float64{0.3, 1, 0.8}},
+		"views compared in each part":         {SecondOrder{}, contrastive, [parts]float64{}},
+		"no pixel at all":                     {SecondOrder{}, pixels, [parts]float64{1, 1, 1}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -65,9 +65,7 @@ func TestMicroBatchGradients(t *testing.T) {
 				}
 			}
 			draw := func(m *model) {
-				if m.sampler != nil {
-					m.sampler.draw(c, "weights", 1, 2)
-				}
+				m.rules.draw(Place{c.Seed, 1, 2}, "weights")
 			}
 			for i, machine := range []*engine.Runner{whole.weights, whole.alphas, whole.both} {
 				if machine == nil {
@@ -123,7 +121,7 @@ func assertMean(t *testing.T, sums []float64, count float64, got []float32) {
 func TestMicroBatchOfAll(t *testing.T) {
 	var want *SearchResult
 	for _, n := range []int{0, 6} {
-		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder, n), Runtime{})
+		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder{}, n), Runtime{})
 		require.NoError(t, err)
 		if want == nil {
 			want = r
@@ -138,13 +136,13 @@ func TestMicroBatchOfAll(t *testing.T) {
 // TestMicroBatchIsKept refuses to resume with other parts: they matter.
 func TestMicroBatchIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	c := microBatch(FirstOrder, 3)
+	c := microBatch(FirstOrder{}, 3)
 	var rt Runtime
 	ctx, recorder := stopAfter(t, 1)
 	rt.Recorder = recorder
 	_, err := keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, ctx.Err())
-	_, err = keepRun(t.Context(), dir, resumableSource, microBatch(FirstOrder, 2), Runtime{})
+	_, err = keepRun(t.Context(), dir, resumableSource, microBatch(FirstOrder{}, 2), Runtime{})
 	require.ErrorContains(t, err, "config.micro_batch: 3 → 2")
 }
 
@@ -157,7 +155,7 @@ func needs(t *testing.T, c SearchConfig, rt Runtime) int64 {
 }
 
 func TestMicroBatchNeedsLess(t *testing.T) {
-	c := microBatch(FirstOrder, 0)
+	c := microBatch(FirstOrder{}, 0)
 	c.Batch = 960
 	whole := needs(t, c, Runtime{})
 	c.MicroBatch = 12

@@ -133,7 +133,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 				b.StrideOne = append(b.StrideOne, i)
 			}
 		}
-		c.Algorithm = everyAlgorithm()[r.IntN(len(everyAlgorithm()))]
+		c.Algorithms = Algorithms{everyAlgorithm()[r.IntN(len(everyAlgorithm()))]}
 		c.SkipDropout = 0.5 * float64(r.IntN(2))
 		c.MicroBatch = [...]int{0, 1, 2, 3, 6}[r.IntN(5)]
 		if c.Validate() != nil {

@@ -11,8 +11,7 @@ import (
 	"unnas/internal/engine"
 )
 
-// TestBFloat16 compares gradients with those of float32: the loss is the same to the bit,
-// and the gradients differ, but little.
+// TestBFloat16 compares losses and gradients with those of float32: they differ, but little.
 func TestBFloat16(t *testing.T) {
 	type result struct {
 		pass            engine.Pass
@@ -32,7 +31,8 @@ func TestBFloat16(t *testing.T) {
 		return result{pass, m.Params.WeightGrads(), m.Params.AlphaGrads(), m.Bytes}
 	}
 	want, got := run(Float32), run(BFloat16)
-	assert.Equal(t, want.pass, got.pass)
+	assert.NotEqual(t, want.pass.Loss, got.pass.Loss)
+	assert.InEpsilon(t, want.pass.Loss, got.pass.Loss, 0.01)
 	for name, pair := range map[string][2][]float32{"weights": {want.weights, got.weights}, "alphas": {want.alphas, got.alphas}} {
 		var diff, norm float64
 		for i, w := range pair[0] {
@@ -56,8 +56,8 @@ func TestPrecisionIsKnown(t *testing.T) {
 	assert.ErrorContains(t, training.Validate(), `Precision is "half"`)
 }
 
-// TestBFloat16OfFrozenLayers holds that the loss is that of float32 where most layers have
-// no backward pass.
+// TestBFloat16OfFrozenLayers holds that the loss is near that of float32 where most layers
+// have no backward pass.
 func TestBFloat16OfFrozenLayers(t *testing.T) {
 	var losses []float64
 	for _, p := range []Precision{Float32, BFloat16} {
@@ -68,5 +68,5 @@ func TestBFloat16OfFrozenLayers(t *testing.T) {
 		require.NoError(t, err)
 		losses = append(losses, pass.Loss)
 	}
-	assert.Equal(t, losses[0], losses[1])
+	assert.InEpsilon(t, losses[0], losses[1], 0.01)
 }

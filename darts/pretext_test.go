@@ -33,7 +33,7 @@ func floatTasks() []pretext.Task {
 }
 
 func tinySearch() SearchConfig {
-	c := microBatch(FirstOrder, 3)
+	c := microBatch(FirstOrder{}, 3)
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2
 	c.Space.Backbone.Reductions = cell.Reductions(3, 1)

@@ -217,13 +217,15 @@ func (f *RunDir) save(name string, p *ops.Params, metadata map[string]string, g 
 	if g == nil {
 		return err
 	}
-	return errors.Join(
+	err = errors.Join(
 		err,
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
-		f.write(normalFile, draw.Cell{Title: "normal cell", Genotype: *g}.WriteSVG),
-		f.write(reduceFile, draw.Cell{Title: "reduction cell", Genotype: *g, Reduction: true}.WriteSVG),
 		f.write(cellsFile, draw.Pair{Genotype: *g}.WriteSVG),
 	)
+	for i, c := range draw.Cells(*g) {
+		err = errors.Join(err, f.write([]string{normalFile, reduceFile}[i], c.WriteSVG))
+	}
+	return err
 }
 
 // WriteFile writes a file of the program's own beside those of the run: as a

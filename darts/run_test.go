@@ -25,7 +25,7 @@ import (
 // measured is a search that measures eigenvalues after every epoch.
 func measured() SearchConfig {
 	c := resumable()
-	c.Algorithm, c.ArchStartEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
+	c.Algorithms, c.ArchStartEpoch, c.StopEigenvalue = Algorithms{DrNAS{}}, 0, 0.75
 	return c
 }
 
@@ -324,7 +324,7 @@ func TestFolderWithoutLocks(t *testing.T) {
 
 func TestSlowProcessors(t *testing.T) {
 	assert.Contains(t, slow(cpu.Generic), "thirty times as long")
-	for _, best := range []cpu.Level{cpu.AVX2, cpu.AVX512} {
+	for _, best := range []cpu.Level{cpu.AVX2, cpu.AVX512, cpu.AVX512BF16} {
 		assert.Empty(t, slow(best))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"unnas/cell/benchmark"
 	"unnas/darts/record"
 	"unnas/internal/ranks"
 )
@@ -42,9 +43,9 @@ type Runtime struct {
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
 	// plugin. A number after a colon chooses among several, as "cuda:1"; without one the
 	// ranks of a host take them in turn. The program imports unnas/darts/xla for them.
-	// Images are loaded on the CPU. Results of a device equal those of the CPU but
-	// for rounding; equal runs on equal devices and plugins give equal bits. A run may
-	// resume on another device, with a warning.
+	// Images are loaded on the CPU. Results of a device equal those of the CPU but for
+	// rounding; equal runs on equal devices and plugins give equal bits. A run may resume
+	// on another device, with a warning.
 	Device string
 
 	// Fast lets a device use algorithms whose rounding may differ from run to run.
@@ -56,6 +57,11 @@ type Runtime struct {
 
 	// Recorder receives the events of the run; nil is none.
 	Recorder record.Recorder
+
+	// Benchmark has the true scores of the cells of the search space; nil is none. Each
+	// epoch of a search then records those of its current cell, if the table has it. They
+	// do not change the search.
+	Benchmark *benchmark.Table
 
 	// Communicator connects the processes that share the run; nil is a run of one process.
 	// Memory is then that of each process, of which those of one machine take equal shares

@@ -1,81 +1,61 @@
 package darts
 
 import (
+	"math/rand/v2"
+
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"unnas/internal/rng"
 	"unnas/ops"
 )
 
-// The temperature of GDAS falls from hottest to coldest.
-const (
-	hottest = 10.0
-	coldest = 0.1
-)
-
-// sampler draws the weights of mixed operations for a pass, as GDAS and DrNAS do.
-// What it draws depends on alphas and inputs of the graph alone, so the graph
-// stays pure.
+// sampler draws independent numbers, one for each α, for every pass. What it draws is an
+// input of the graph, so the graph stays pure.
 type sampler struct {
-	noise       [][]float32 // of each alpha
-	temperature []float32   // of GDAS, one element; nil for DrNAS
+	kind   string // of the random stream
+	number func(*rand.Rand) float64
+	noise  [][]float32 // of each α
 }
 
-// newSampler returns the sampler of an algorithm, nil if it draws nothing.
-func newSampler(a Algorithm) *sampler {
-	switch a {
-	case GDAS:
-		return &sampler{temperature: make([]float32, 1)}
-	case DrNAS:
-		return &sampler{}
-	}
-	return nil
+// noiseOf adds the numbers of an α to its graph, in the shape of it.
+func (s *sampler) noiseOf(alphas *gorgonia.Node) (*gorgonia.Node, error) {
+	noise := make([]float32, alphas.Shape().TotalSize())
+	s.noise = append(s.noise, noise)
+	return input(alphas, "noise", noise, alphas.Shape()...)
 }
 
-// weigh is a cell.MixWeights.
-func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
-	input := func(name string, values []float32, shape ...int) (*gorgonia.Node, error) {
-		n := gorgonia.NewTensor(alphas.Graph(), tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(alphas.Name()+" "+name))
-		return n, ops.Bind(n, values)
-	}
-	s.noise = append(s.noise, make([]float32, alphas.Shape().TotalSize()))
-	noise, err := input("noise", s.noise[len(s.noise)-1], alphas.Shape()...)
-	if err != nil {
-		return nil, err
-	}
-	if s.temperature == nil {
-		return ops.Dirichlet(alphas, noise)
-	}
-	temperature, err := input("temperature", s.temperature, 1)
-	if err != nil {
-		return nil, err
-	}
-	return ops.GumbelSoftmax(alphas, noise, temperature)
-}
-
-// draw sets the inputs for the next pass.
-func (s *sampler) draw(c SearchConfig, purpose string, epoch, step int) {
-	kind, draw := "dirichlet ", rng.Normal
-	if s.temperature != nil {
-		kind, draw = "gumbel ", rng.Gumbel
-		s.temperature[0] = hottest
-		if c.Epochs > 1 {
-			s.temperature[0] += float32((coldest - hottest) * float64(epoch) / float64(c.Epochs-1))
-		}
-	}
-	r := rng.New(c.Seed, kind+purpose, epoch, step)
+func (s *sampler) draw(at Place, purpose string) {
+	r := at.Rand(s.kind + " " + purpose)
 	for _, noise := range s.noise {
 		for i := range noise {
-			noise[i] = float32(draw(r))
+			noise[i] = float32(s.number(r))
 		}
 	}
 }
 
-// rest sets the inputs of DrNAS to the medians of the Gamma numbers that weights
-// are shares of.
-func (s *sampler) rest() {
+func (s *sampler) fill(number float32) {
 	for _, noise := range s.noise {
-		clear(noise)
+		for i := range noise {
+			noise[i] = number
+		}
 	}
+}
+
+// input adds an input of a sampler to the graph of an α.
+func input(alphas *gorgonia.Node, name string, values []float32, shape ...int) (*gorgonia.Node, error) {
+	n := gorgonia.NewTensor(alphas.Graph(), tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(alphas.Name()+" "+name))
+	return n, ops.Bind(n, values)
+}
+
+// temperature falls linearly with the epochs.
+type temperature struct {
+	hottest, coldest float64
+	epochs           int
+}
+
+func (t temperature) at(epoch int) float64 {
+	if t.epochs < 2 {
+		return t.hottest
+	}
+	return t.hottest + float64((t.coldest-t.hottest)*float64(epoch)/float64(t.epochs-1))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"unnas/cell"
+	"unnas/cell/benchmark"
 	"unnas/darts/record"
 	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
@@ -50,7 +51,7 @@ type SearchResult struct {
 // Search searches a cell: it trains a supernet with the head of a task on one
 // part of the images of src and its alphas on the other (Liu et al., 2019, arXiv
 // 1806.09055; with tasks that need no labels, Liu et al., 2020, arXiv
-// 2003.12056), by the Algorithm of the Config.
+// 2003.12056), by the Algorithms of the Config.
 //
 // Equal seeds give equal results, bit by bit, on any number of cores and of
 // loader workers. What keeps a search from starting gives an error and no result.
@@ -87,7 +88,9 @@ type search struct {
 
 	trainMean, valMean engine.Mean // of this epoch
 	past               []reading   // of the last epochs, if StopEigenvalue needs them
+	resting            bool        // whether Rules.Rest has set what passes draw
 	watch              watch
+	benchmark          *benchmark.Table // nil for none
 	result             *SearchResult
 }
 
@@ -107,7 +110,7 @@ func given(src Source, task pretext.Task) error {
 
 func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	group := rt.group()
-	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
+	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), covers(rt.Benchmark, c.Space), given(src, task)))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +138,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	}
 	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
 	m.Bytes += all - m.Planned()
-	s = &search{c: c, m: m, result: &SearchResult{Config: c}}
+	s = &search{c: c, m: m, benchmark: rt.Benchmark, result: &SearchResult{Config: c}}
 	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, group, src, nil)
 	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
@@ -152,7 +155,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.Params
-	if s.rule, err = newBilevel(c, s.m.Engine, s); err != nil {
+	if s.rule, err = newBilevel(c, s.m.rules, s.m.Engine, s); err != nil {
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	metric := metricOf(s.m.Loss)
@@ -171,7 +174,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: s.m.Device.String(), DeviceBytes: s.m.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
-		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Candidates: c.Space.Candidates.All(), Config: c,
 	}, warnings, nil
 }
 
@@ -266,18 +269,19 @@ func (s *search) fetch() (err error) {
 }
 
 func (s *search) update(rate float64) error {
+	step := s.rule.at(s.epoch, s.step, rate)
 	if s.valBatches != nil {
-		if err := s.rule.arch(s, rate); err != nil {
+		if err := s.rule.alphas(step); err != nil {
 			return err
 		}
 	}
-	return s.rule.weights(s, rate)
+	return s.rule.weights(step)
 }
 
 func (s *search) passes() int {
 	n := 1
 	if s.valBatches != nil {
-		n += s.rule.archPasses()
+		n += 1 + s.m.rules.passes()
 	}
 	return n * s.m.Local
 }
@@ -286,7 +290,7 @@ func (s *search) endEpoch() error {
 	if err := s.trainMean.Counted(); err != nil {
 		return err
 	}
-	if s.valBatches == nil || s.c.StopEigenvalue == 0 {
+	if s.valBatches == nil || s.c.StopEigenvalue == 0 && !s.m.rules.endEpochs() {
 		return nil
 	}
 	if s.valBatch == nil {
@@ -295,7 +299,15 @@ func (s *search) endEpoch() error {
 			return err
 		}
 	}
-	return s.measure()
+	s.m.rules.rest()
+	s.resting = true
+	defer func() { s.resting = false }()
+	if s.c.StopEigenvalue != 0 {
+		if err := s.measure(); err != nil {
+			return err
+		}
+	}
+	return s.m.rules.endEpoch(s.rule.at(s.epoch, s.step, 0))
 }
 
 func (s *search) afterEpoch() error { return s.warn() }
@@ -312,7 +324,7 @@ func (s *search) metrics() (record.Epoch, error) {
 	both := slices.Concat(normal, reduce)
 	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
-		SkipWeight: s.c.Space.OpWeight(both, ops.Skip().Name()), PoolWeight: s.poolShare(both),
+		SkipWeight: s.c.Space.OpWeight(normal, reduce, ops.Skip().Name()), PoolWeight: s.poolShare(normal, reduce),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
 		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.Loss).Name,
 	}
@@ -327,6 +339,9 @@ func (s *search) metrics() (record.Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
+	if e.Truth, e.Percentiles, err = lookUp(s.benchmark, g); err != nil {
+		return e, fmt.Errorf("darts: %w", err)
+	}
 	e.TrainLoss, e.TrainScore = s.trainMean.Value()
 	e.ValLoss, e.ValScore = s.valMean.Value()
 	r := s.result
@@ -340,7 +355,7 @@ func (s *search) host() error { return s.m.Host() }
 
 // arrays returns the memory that a search resumes from.
 func (s *search) arrays() []checkpoint.Array {
-	return []checkpoint.Array{
+	all := []checkpoint.Array{
 		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
 		checkpoint.ArrayOf("alphas", s.m.Params.Alphas()),
 		checkpoint.ArrayOf("running statistics", s.m.Params.Running()),
@@ -348,6 +363,12 @@ func (s *search) arrays() []checkpoint.Array {
 		checkpoint.ArrayOf("mean of the alphas' gradients", s.rule.mean),
 		checkpoint.ArrayOf("mean of their squares", s.rule.squares),
 	}
+	for i, r := range s.m.rules {
+		if r.State != nil {
+			all = append(all, checkpoint.ArrayOf("state of "+s.c.Algorithms[i].Name(), r.State))
+		}
+	}
+	return all
 }
 
 // searchState is what else a search resumes from.
@@ -378,7 +399,7 @@ func (s *search) restoreState(state json.RawMessage, steps int) (func(), error) 
 	}, nil
 }
 
-// Weights, Alphas, TrainGrad, ValGrad and Trial make a search an objective.
+// Weights, Alphas, Tables, Candidates, TrainGrad, ValGrad and Trial make a search an Objective.
 
 func (s *search) Weights() (values, grads []float32) {
 	return s.m.Params.Weights(), s.m.Params.WeightGrads()
@@ -387,6 +408,10 @@ func (s *search) Weights() (values, grads []float32) {
 func (s *search) Alphas() (values, grads []float32) {
 	return s.m.Params.Alphas(), s.m.Params.AlphaGrads()
 }
+
+func (s *search) Tables() []Table { return s.m.tables }
+
+func (s *search) Candidates() []Candidate { return s.m.candidates }
 
 func (s *search) TrainGrad() error {
 	s.draw("weights")
@@ -408,11 +433,9 @@ func (s *search) ValGrad() error {
 	return finite(p.Loss, "the alphas' images")
 }
 
-// draw draws operations if the algorithm does, and what skip connections drop.
+// draw draws what the algorithms do, and what skip connections drop.
 func (s *search) draw(purpose string) {
-	if s.m.sampler != nil {
-		s.m.sampler.draw(s.c, purpose, s.epoch, s.step)
-	}
+	s.m.rules.draw(Place{s.c.Seed, s.epoch, s.step}, purpose)
 	s.drop(purpose)
 }
 
@@ -423,18 +446,25 @@ func (s *search) drop(purpose string) {
 	}
 }
 
-func (s *search) Trial(t trial) error {
+func (s *search) Trial(t Trial) (loss float64, err error) {
 	b, half, purpose := s.trainBatch, "the weights' images", "weights"
-	if t == valBoth || t == valAlphas {
+	if t == ValBoth || t == ValAlphas {
 		b, half, purpose = s.valBatch, "the alphas' images", "alphas"
 	}
-	s.drop(purpose)
+	if s.resting {
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
+		s.drop(purpose)
+	} else {
+		s.draw(purpose)
+	}
 	p, err := s.m.try(t, b)
 	if err != nil {
-		return fmt.Errorf("darts: %w", err)
+		return 0, fmt.Errorf("darts: %w", err)
 	}
-	if t == valBoth {
+	if t == ValBoth && s.rule.learning {
 		s.valMean.Add(p)
 	}
-	return cmp.Or(finite(p.Loss, half), s.m.Host())
+	return p.Loss, cmp.Or(finite(p.Loss, half), s.m.Host())
 }

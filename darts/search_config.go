@@ -13,7 +13,7 @@ import (
 // change fields of the copy.
 type SearchConfig struct {
 	Space          cell.Space `json:"space"`            // the search space
-	Algorithm      Algorithm  `json:"algorithm"`        // how the alphas learn; the zero value is FirstOrder
+	Algorithms     Algorithms `json:"algorithms"`       // how it learns
 	Epochs         int        `json:"epochs"`           // passes over the images that the weights learn from
 	ArchStartEpoch int        `json:"arch_start_epoch"` // the epoch, from 0, in which the alphas begin to learn
 	Batch          int        `json:"batch"`            // images in a step; a task may make several inputs of each
@@ -40,8 +40,8 @@ type SearchConfig struct {
 	// then those of the middle one of the first five epochs, seven before the end.
 	// The eigenvalue is computed after each epoch in which the alphas have learned,
 	// on its last batch for them, which takes the time of up to 48 passes; ten such
-	// epochs are needed to compare. 0 does nothing of this, and is what GDAS takes,
-	// whose loss jumps.
+	// epochs are needed to compare. 0 does nothing of this, and is what samplers of single
+	// operations take, such as GDAS, whose loss jumps.
 	//
 	// As in the authors' code, dominant is the largest, not the largest in
 	// magnitude. Differs: it comes from products with the matrix, differences of
@@ -120,8 +120,9 @@ func (s SGD) validate() error {
 // 1806.09055, appendix A.1).
 func DARTS() SearchConfig {
 	return SearchConfig{
-		Space:  cell.DARTS(cell.CIFARStem, 16, 8),
-		Epochs: 50, ArchStartEpoch: 0, Batch: 64, TrainFraction: 0.5,
+		Space:      cell.DARTS(cell.CIFARStem, 16, 8),
+		Algorithms: Algorithms{FirstOrder{}},
+		Epochs:     50, ArchStartEpoch: 0, Batch: 64, TrainFraction: 0.5,
 		SGD:    SGD{LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5},
 		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 1e-3,
 	}
@@ -168,9 +169,6 @@ func (c SearchConfig) Validate() error {
 	if n := len(backbone.Reductions); n == 0 || n == backbone.Cells {
 		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, backbone.Cells)
 	}
-	if err := c.Algorithm.validate(); err != nil {
-		return err
-	}
 	if err := c.Precision.validate(); err != nil {
 		return err
 	}
@@ -179,9 +177,6 @@ func (c SearchConfig) Validate() error {
 	}
 	if limit := c.Space.MaxSkips; limit > 0 && c.StopSkips > limit {
 		return fmt.Errorf("darts: StopSkips is %d, but Space.MaxSkips lets no cell have more than %d skip connections: lower StopSkips or set MaxSkips to 0", c.StopSkips, limit)
-	}
-	if c.StopEigenvalue != 0 && c.Algorithm == GDAS {
-		return fmt.Errorf("darts: StopEigenvalue is %s, but the loss of %v has no Hessian: set StopEigenvalue to 0 or choose another Algorithm", plain(c.StopEigenvalue), c.Algorithm)
 	}
 	if err := within([]setting{
 		{"Epochs", float64(c.Epochs), 1, 1e6, false},
@@ -204,7 +199,10 @@ func (c SearchConfig) Validate() error {
 	if err := belowOne([]share{{"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"TrainFraction", c.TrainFraction}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
 		return err
 	}
-	return validateMicroBatch(c.Batch, c.MicroBatch)
+	if err := validateMicroBatch(c.Batch, c.MicroBatch); err != nil {
+		return err
+	}
+	return c.Algorithms.validate(c)
 }
 
 // setting is a field and the range of its value.

@@ -28,12 +28,12 @@ func TestClippingScalesTheGradient(t *testing.T) {
 	c := DARTS()
 	c.Momentum, c.WeightDecay, c.GradClip = 0, 0, 5
 	rule := newRule(t, c, p)
-	require.NoError(t, rule.weights(p, 1))
+	require.NoError(t, rule.weights(rule.at(0, 0, 1)))
 	assert.InDelta(t, -95, p.w[0], 1e-4, "a gradient of -400 is clipped to -5")
 	c.GradClip = 0
 	rule = newRule(t, c, p)
 	p.w[0] = -100
-	require.NoError(t, rule.weights(p, 1))
+	require.NoError(t, rule.weights(rule.at(0, 0, 1)))
 	assert.InDelta(t, 300, p.w[0], 1e-3, "no clipping")
 }
 

@@ -18,10 +18,12 @@ type model struct {
 	size cell.Complexity
 
 	// One runner for each half of a step: neither computes the gradients that only
-	// the other needs. A look ahead needs both; nil to first order.
+	// the other needs. Some algorithms need both; nil for others.
 	weights, alphas, both *engine.Runner
-	sampler               *sampler // nil if the algorithm draws nothing
-	dropper               *dropper // nil without SkipDropout
+	rules                 rules
+	tables                []Table // see Objective
+	candidates            []Candidate
+	dropper               *dropper // nil without SkipDropout and noise
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
@@ -61,42 +63,47 @@ func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task) (*model, error) {
 	b := c.budget(rt)
 	m := &model{Engine: engine.New(c.Batch/b.AtOnce(), group)}
-	m.Recompute, m.Compress = rt.Recompute, c.Precision == BFloat16
+	m.Recompute, m.BFloat16 = rt.Recompute, c.Precision == BFloat16
 	var err error
 	if m.Device, err = rt.device(c.Precision); err != nil {
 		return nil, err
 	}
 	err = ops.Build(func() error {
 		var err error
-		if m.size, err = complexity(c.Space, task); err != nil {
-			return err
+		m.rules = c.Algorithms.rules(c)
+		m.OnHost = m.rules.hooked()
+		var o observer
+		measured := c.Space
+		if m.rules.candidates() {
+			measured.Ops = o.over(measured.Ops)
 		}
-		var weigh cell.MixWeights = ops.Softmax
-		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
-			weigh = m.sampler.weigh
+		if m.size, err = complexity(measured, task); err != nil {
+			return err
 		}
 		space := c.Space
-		if c.SkipDropout > 0 {
+		if c.SkipDropout > 0 || space.Ops.Has(ops.Noise().Name()) {
 			m.dropper = newDropper()
-			space.Ops = m.dropper.over(space.Ops)
+			space.Ops = m.dropper.over(space.Ops, c.SkipDropout > 0)
 		}
-		if m.Network, m.net, err = build(m.Params, space, weigh, task, b.AtOnce()); err != nil {
+		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, b.AtOnce()); err != nil {
 			return err
 		}
-		slabs := 3 // weights, gradients, velocities
-		if c.Algorithm == SecondOrder {
-			slabs += 2 // copies of weights and velocities
-		}
+		slabs := 3 + m.rules.copies() // weights, gradients, velocities
 		if err := m.Init(c.Seed, slabs, b); err != nil {
 			return err
 		}
+		m.tables = []Table{tableOf(m.Params, m.net.Normal)}
+		if m.net.Reduce != nil {
+			m.tables = append(m.tables, tableOf(m.Params, m.net.Reduce))
+		}
+		m.candidates = o.candidates(m.Params, c.Space, m.tables)
 		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
 		if m.alphas, err = m.Plan(m.Network, engine.Grads{Alphas: true}); err != nil {
 			return err
 		}
-		if c.Algorithm == SecondOrder {
+		if m.rules.both() {
 			m.both, err = m.Plan(m.Network, engine.Grads{Weights: true, Alphas: true})
 		}
 		return err
@@ -120,8 +127,8 @@ func (m *model) drawPart(i int) {
 }
 
 // try runs what a trial needs. Running statistics stay as they are.
-func (m *model) try(t trial, b *loader.Batch) (engine.Pass, error) {
-	r := [...]*engine.Runner{trainWeights: m.weights, valBoth: m.both, trainAlphas: m.alphas, valAlphas: m.alphas}[t]
+func (m *model) try(t Trial, b *loader.Batch) (engine.Pass, error) {
+	r := [...]*engine.Runner{TrainWeights: m.weights, ValBoth: m.both, TrainAlphas: m.alphas, ValAlphas: m.alphas}[t]
 	r.Machine.UpdateStats = false
 	defer func() { r.Machine.UpdateStats = true }()
 	return m.run(r, b)

@@ -28,21 +28,21 @@ func TestSearchTasks(t *testing.T) {
 		algorithm darts.Algorithm
 		partial   int
 	}{
-		{jigsaw, darts.FirstOrder, 0}, // a label for four tiles
-		{pixels, darts.FirstOrder, 0}, // and for each pixel
-		{jigsaw, darts.DrNAS, 0},
-		{pixels, darts.DrNAS, 2},
-		{pretext.Rotation{Transform: view}, darts.DrNAS, 0},
-		{pretext.Classification{Transform: view, Classes: len(images.Classes())}, darts.DrNAS, 0},
-		{pretext.Colorization{Transform: view}, darts.DrNAS, 0},
-		{pretext.Colorization{Transform: view}, darts.GDAS, 2},
-		{jigsaw, darts.SecondOrder, 2},
+		{jigsaw, darts.FirstOrder{}, 0}, // a label for four tiles
+		{pixels, darts.FirstOrder{}, 0}, // and for each pixel
+		{jigsaw, darts.DrNAS{}, 0},
+		{pixels, darts.DrNAS{}, 2},
+		{pretext.Rotation{Transform: view}, darts.DrNAS{}, 0},
+		{pretext.Classification{Transform: view, Classes: len(images.Classes())}, darts.DrNAS{}, 0},
+		{pretext.Colorization{Transform: view}, darts.DrNAS{}, 0},
+		{pretext.Colorization{Transform: view}, darts.GDAS{}, 2},
+		{jigsaw, darts.SecondOrder{}, 2},
 	} {
 		task := test.task
 		t.Run(fmt.Sprintf("%s %v partial=%d", task.Name(), test.algorithm, test.partial), func(t *testing.T) {
 			config := darts.DARTS()
-			config.Algorithm = test.algorithm
-			if test.algorithm == darts.DrNAS {
+			config.Algorithms = darts.Algorithms{test.algorithm}
+			if test.algorithm == (darts.DrNAS{}) {
 				config.StopEigenvalue = 0.75
 			}
 			config.Space = cell.DARTS(cell.CIFARStem, 2, 3)
@@ -56,7 +56,7 @@ func TestSearchTasks(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, 1, result.Epochs)
 			assert.Positive(t, result.Last.TrainLoss)
-			assert.Equal(t, test.algorithm == darts.DrNAS, result.Last.Eigenvalue != 0 && !math.IsNaN(result.Last.Eigenvalue))
+			assert.Equal(t, test.algorithm == (darts.DrNAS{}), result.Last.Eigenvalue != 0 && !math.IsNaN(result.Last.Eigenvalue))
 		})
 	}
 }

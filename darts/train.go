@@ -258,7 +258,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 				return err
 			}
 		}
-		t.Recompute, t.Compress = t.rt.Recompute, c.Precision == BFloat16
+		t.Recompute, t.BFloat16 = t.rt.Recompute, c.Precision == BFloat16
 		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}); err != nil {
 			return err
 		}

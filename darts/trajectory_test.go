@@ -33,7 +33,7 @@ func published(t *testing.T, q *ops.Param, values []float32) []float32 {
 }
 
 var goldenAlgorithms = map[string]Algorithm{
-	"": FirstOrder, "first_order": FirstOrder, "second_order": SecondOrder, "gdas": GDAS, "drnas": DrNAS,
+	"": FirstOrder{}, "first_order": FirstOrder{}, "second_order": SecondOrder{}, "gdas": GDAS{}, "drnas": DrNAS{},
 }
 
 // TestGoldenTrajectories takes steps of searches from recorded weights on recorded
@@ -105,7 +105,7 @@ func stepsOf(t *testing.T, c *golden.Case, rt Runtime) (m *model, losses [][2]fl
 	if c.Algorithm != "" { // the file says more
 		algorithm, known := goldenAlgorithms[c.Algorithm]
 		require.True(t, known, c.Algorithm)
-		config.Algorithm, config.Space.PartialChannels = algorithm, c.Partial
+		config.Algorithms, config.Space.PartialChannels = Algorithms{algorithm}, c.Partial
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
 		config.Epochs, config.Seed = c.Epochs, c.Seed
 	}
@@ -114,7 +114,7 @@ func stepsOf(t *testing.T, c *golden.Case, rt Runtime) (m *model, losses [][2]fl
 	}
 	c.Adopt(t, m.Params)
 	s := &search{c: config, m: m, valBatches: &loader.Batches{}, result: &SearchResult{}}
-	s.rule, err = newBilevel(config, m.Engine, s)
+	s.rule, err = newBilevel(config, m.rules, m.Engine, s)
 	require.NoError(t, err)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {

@@ -154,12 +154,14 @@ func imagesOf(x []float32, inputs int) []int {
 
 func TestSearchWiring(t *testing.T) {
 	for name, change := range map[string]func(*SearchConfig){
-		"first order":                       func(*SearchConfig) {},
-		"first order, parts":                func(c *SearchConfig) { c.MicroBatch = 2 },
-		"second order":                      func(c *SearchConfig) { c.Algorithm = SecondOrder },
-		"second order, parts":               func(c *SearchConfig) { c.Algorithm, c.MicroBatch, c.SkipDropout = SecondOrder, 2, 0.5 },
-		"GDAS, parts, dropout":              func(c *SearchConfig) { c.Algorithm, c.MicroBatch, c.SkipDropout, c.StopEigenvalue = GDAS, 2, 0.5, 0 },
-		"DrNAS, dropout, and a late start":  func(c *SearchConfig) { c.Algorithm, c.SkipDropout, c.ArchStartEpoch = DrNAS, 0.5, 1 },
+		"first order":         func(*SearchConfig) {},
+		"first order, parts":  func(c *SearchConfig) { c.MicroBatch = 2 },
+		"second order":        func(c *SearchConfig) { c.Algorithms = Algorithms{SecondOrder{}} },
+		"second order, parts": func(c *SearchConfig) { c.Algorithms, c.MicroBatch, c.SkipDropout = Algorithms{SecondOrder{}}, 2, 0.5 },
+		"GDAS, parts, dropout": func(c *SearchConfig) {
+			c.Algorithms, c.MicroBatch, c.SkipDropout, c.StopEigenvalue = Algorithms{GDAS{}}, 2, 0.5, 0
+		},
+		"DrNAS, dropout, and a late start":  func(c *SearchConfig) { c.Algorithms, c.SkipDropout, c.ArchStartEpoch = Algorithms{DrNAS{}}, 0.5, 1 },
 		"a constant rate, without clipping": func(c *SearchConfig) { c.LR, c.GradClip = Schedule{Kind: Constant, Base: 0.07}, 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,8 +201,8 @@ func TestSearchWiring(t *testing.T) {
 					runner: r, updates: r.Machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
 					weights: slices.Clone(m.Params.Weights()), alphas: slices.Clone(m.Params.Alphas()), epoch: s.epoch,
 				}
-				if m.sampler != nil {
-					e.noise = slices.Clone(m.sampler.noise[0])
+				if noise := m.Network.Scope.Graph().ByName("alphas_normal noise"); len(noise) > 0 {
+					e.noise = slices.Clone(noise[0].Value().Data().([]float32))
 				}
 				if m.dropper != nil {
 					e.keys, e.dropRate = []float32{float32(m.dropper.key[0]), float32(m.dropper.key[1])}, m.dropper.rate[0]
@@ -235,9 +237,9 @@ func TestSearchWiring(t *testing.T) {
 						closeTo(t, p.a, e.alphas, "%s: alphas in epoch %d, step %d", what, epoch, step)
 					}
 					batch = append(batch, e.images...)
-					if m.sampler != nil && what != "measuring" {
+					if e.noise != nil && what != "measuring" {
 						kind, draw := "dirichlet ", rng.Normal
-						if c.Algorithm == GDAS {
+						if c.Algorithms[0] == (GDAS{}) {
 							kind, draw = "gumbel ", rng.Gumbel
 						}
 						r := rng.New(c.Seed, kind+purpose, epoch, step)
@@ -276,7 +278,7 @@ func TestSearchWiring(t *testing.T) {
 					require.InDelta(t, rate, rates[epoch*steps+step], 1e-12, "rate of epoch %d, step %d", epoch, step)
 					switch {
 					case epoch < c.ArchStartEpoch:
-					case c.Algorithm == SecondOrder:
+					case c.Algorithms[0] == (SecondOrder{}):
 						train := next(epoch, step, m.weights, "weights", w, false, p.w, "before the look ahead")
 						ahead := *p
 						ahead.w, ahead.v = slices.Clone(p.w), slices.Clone(p.v)

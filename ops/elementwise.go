@@ -17,10 +17,19 @@ func ReLU(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(ir.ReLU{}, x)
 // Zeros returns zeros of the shape of x with its resolution divided by stride, rounded
 // up: the operation "none". Its gradient is zero.
 func Zeros(x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
+	_, _, _, c, err := featureMap(x)
+	if err != nil {
+		return nil, fmt.Errorf("ops: zeros: %w", err)
+	}
+	return zeros(x, stride, c)
+}
+
+// zeros is Zeros of c channels.
+func zeros(x *gorgonia.Node, stride, c int) (*gorgonia.Node, error) {
 	if stride <= 0 {
 		return nil, fmt.Errorf("ops: zeros of stride %d; want 1 or more", stride)
 	}
-	n, h, w, c, err := featureMap(x)
+	n, h, w, _, err := featureMap(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: zeros: %w", err)
 	}

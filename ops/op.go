@@ -8,7 +8,8 @@ import (
 	"unnas/internal/ir"
 )
 
-// Op is a candidate operation of a search space: C channels in, C channels out.
+// Op is a candidate operation of a search space: C channels in, C channels out, or
+// OpConfig.Out.
 //
 // Implementations may use any Gorgonia nodes, operations of this package, and kernels
 // (Apply). Package optest tests that an Op meets the requirements of the library.
@@ -25,6 +26,10 @@ type Op interface {
 type OpConfig struct {
 	Stride int  // 1, or 2 in a reduction cell on the edges from the inputs of the cell
 	Affine bool // batch normalisations have scale and shift; false in a search
+	// Out is the number of channels of the output, in a reduction cell that doubles them on
+	// the edges from its input (Duan et al., 2021, arXiv 2105.11871). 0 means those of the
+	// input. An Op that cannot change them returns an error.
+	Out int
 	// Dilation multiplies the dilation of the operation: 2 in cells after a stride that was
 	// converted to 1 (Chen et al., 2017, arXiv 1706.05587). 0 means 1.
 	Dilation int
@@ -66,8 +71,17 @@ func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("ops: %s: %w", o.Name(), err)
 	}
-	return channels, nil
+	if c.Out == 0 || c.Out == channels {
+		return channels, nil
+	}
+	if w, ok := o.(widening); !ok || !w.widens() || c.Out < 0 {
+		return 0, fmt.Errorf("ops: %s: %d channels in and %d out; want as many, or a space of operations that change them", o.Name(), channels, c.Out)
+	}
+	return c.Out, nil
 }
+
+// widening is an Op that supports OpConfig.Out.
+type widening interface{ widens() bool }
 
 // square names an operation by its kernel size.
 func square(name string, k int) string { return fmt.Sprintf("%s_%dx%d", name, k, k) }
@@ -82,14 +96,17 @@ func (none) Name() string { return "none" }
 func (none) Dilates() bool { return true }
 
 func (o none) Build(_ *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
-	if _, err := enter(o, 1, x, c); err != nil {
+	channels, err := enter(o, 1, x, c)
+	if err != nil {
 		return nil, err
 	}
-	return Zeros(x, c.Stride)
+	return zeros(x, c.Stride, channels)
 }
 
-// Skip returns the skip connection: the identity at stride 1, a factorised reduction at
-// stride 2, which needs an even number of channels.
+func (none) widens() bool { return true }
+
+// Skip returns the skip connection: the identity, or a factorised reduction at stride 2,
+// which needs an even number of channels.
 func Skip() Op { return skip{} }
 
 type skip struct{}
@@ -100,11 +117,19 @@ func (skip) Dilates() bool { return true }
 
 func (o skip) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, 1, x, c)
-	if err != nil || c.Stride == 1 {
-		return x, err
+	if err != nil {
+		return nil, err
+	}
+	if c.Stride == 1 {
+		if have := x.Shape()[3]; channels != have {
+			return nil, fmt.Errorf("ops: %s: %d channels in and %d out at stride 1; want as many", o.Name(), have, channels)
+		}
+		return x, nil
 	}
 	return s.FactorizedReduce(x, channels, c.Affine)
 }
+
+func (skip) widens() bool { return true }
 
 // MaxPool returns max pooling of k×k pixels, padded by ⌊k/2⌋, or not at all for k = 2.
 // Without padding the output has the resolution of an Op only at stride 2 and for even
@@ -192,18 +217,35 @@ func (o separable) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node
 }
 
 // ReLUConv returns ReLU, full k×k convolution, batch normalisation.
-func ReLUConv(k int) Op { return plain{k} }
+func ReLUConv(k int) Op { return plain{k: k} }
 
-type plain struct{ k int }
+// NorConv returns the same under the names of NAS-Bench-201 (Dong and Yang, 2020, arXiv
+// 2001.00326), nor_conv_3x3 for example.
+func NorConv(k int) Op { return plain{k, true} }
 
-func (o plain) Name() string { return square("conv", o.k) }
+type plain struct {
+	k      int
+	nested bool // its layers are parts of "op"
+}
+
+func (o plain) Name() string {
+	if o.nested {
+		return square("nor_conv", o.k)
+	}
+	return square("conv", o.k)
+}
 
 func (plain) Dilates() bool { return true }
+
+func (plain) widens() bool { return true }
 
 func (o plain) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
 	if err != nil {
 		return nil, err
+	}
+	if o.nested {
+		s = s.Sub("op")
 	}
 	d := c.dilation(1)
 	y, err := s.Sub("1").Conv(x, ConvConfig{Out: channels, Window: Square(o.k, c.Stride, d*(o.k/2), d), ReLU: true})

@@ -48,8 +48,16 @@ func DARTS() Set {
 	return Set{None(), MaxPool(3), AvgPool(3), Skip(), SepConv(3), SepConv(5), DilConv(3), DilConv(5)}
 }
 
+// NASBench201 returns the five candidate operations of NAS-Bench-201 in published order
+// (Dong and Yang, 2020, arXiv 2001.00326).
+func NASBench201() Set { return Set{None(), Skip(), NorConv(1), NorConv(3), AvgPool(3)} }
+
+// TransNASBench101 returns the four candidate operations of the cells of
+// TransNAS-Bench-101 in published order (Duan et al., 2021, arXiv 2105.11871).
+func TransNASBench101() Set { return Set{None(), Skip(), NorConv(1), NorConv(3)} }
+
 // All returns all operations of published cells: those of DARTS, NASNet, ENAS,
-// AmoebaNet, PNAS and NAO.
+// AmoebaNet, PNAS, NAO, NAS-Bench-201 and TransNAS-Bench-101.
 func All() Set {
 	return Set{
 		None(),
@@ -57,6 +65,7 @@ func All() Set {
 		MaxPool(2), MaxPool(3), MaxPool(5), MaxPool(7),
 		Skip(),
 		ReLUConv(1), ReLUConv(3),
+		NorConv(1), NorConv(3),
 		SepConv(3), SepConv(5), SepConv(7),
 		DilConv(3), DilConv(5),
 		DilSepConv(3),

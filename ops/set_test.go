@@ -15,12 +15,15 @@ func TestSets(t *testing.T) {
 	assert.Equal(t, []string{
 		"none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
 	}, ops.DARTS().Names())
+	assert.Equal(t, []string{"none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"}, ops.NASBench201().Names())
+	assert.Equal(t, []string{"none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"}, ops.TransNASBench101().Names())
 	assert.Equal(t, []string{
 		"none",
 		"avg_pool_2x2", "avg_pool_3x3", "avg_pool_5x5",
 		"max_pool_2x2", "max_pool_3x3", "max_pool_5x5", "max_pool_7x7",
 		"skip_connect",
 		"conv_1x1", "conv_3x3",
+		"nor_conv_1x1", "nor_conv_3x3",
 		"sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7",
 		"dil_conv_3x3", "dil_conv_5x5",
 		"dil_sep_conv_3x3",

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"io"
@@ -19,15 +20,7 @@ import (
 	"unnas/internal/picture"
 )
 
-const (
-	inputs       = 2 // the inputs of a cell are its nodes 0 and 1
-	edgesPerNode = 2
-)
-
-// target returns the node that the edge with index i enters.
-func target(i int) int { return inputs + i/edgesPerNode }
-
-// A Cell draws one cell of a genotype: the two inputs on the left, the output on the
+// A Cell draws one cell of a genotype: its inputs on the left, the output on the
 // right, the intermediate nodes between them, numbered from 0 as in the papers, and an
 // arrow per edge, labelled with its operation. Grey lines connect the concatenated
 // nodes with the output.
@@ -39,7 +32,15 @@ func target(i int) int { return inputs + i/edgesPerNode }
 type Cell struct {
 	Title     string // above the cell; may be empty
 	Genotype  cell.Genotype
-	Reduction bool // draws the reduction cell; otherwise the normal one
+	Reduction bool // draws the reduction cell; otherwise the normal or only one
+}
+
+// Cells returns the cells of a genotype: the normal and the reduction cell, or the only one.
+func Cells(g cell.Genotype) []Cell {
+	if g.Dense() {
+		return []Cell{{Title: "cell", Genotype: g}}
+	}
+	return []Cell{{Title: "normal cell", Genotype: g}, {Title: "reduction cell", Genotype: g, Reduction: true}}
 }
 
 // WriteSVG writes the cell as an SVG image whose text can be selected and searched.
@@ -79,13 +80,26 @@ func (p Cell) write(w io.Writer, format func(io.Writer, picture.Drawing) error) 
 	return nil
 }
 
-func (p Cell) validate() error { return Pair{p.Title, p.Genotype}.validate() }
+func (p Cell) validate() error {
+	if p.Reduction && p.Genotype.Dense() {
+		return errors.New("the genotype is dense and has no reduction cell")
+	}
+	return Pair{p.Title, p.Genotype}.validate()
+}
 
 func (p Cell) parts() (edges []cell.Edge, concat []int) {
 	if p.Reduction {
 		return p.Genotype.Reduce, p.Genotype.ReduceConcat
 	}
-	return p.Genotype.Normal, p.Genotype.NormalConcat
+	return p.Genotype.Normal, outputs(p.Genotype)
+}
+
+// outputs returns the nodes that make the output of the normal or only cell.
+func outputs(g cell.Genotype) []int {
+	if g.Dense() {
+		return []int{g.Inputs() + g.Nodes() - 1}
+	}
+	return g.NormalConcat
 }
 
 func validateTitle(title string) error {
@@ -137,7 +151,7 @@ func colour(op string) color.NRGBA {
 		return picture.BluishGreen
 	case "avg_pool":
 		return picture.Orange
-	case "conv":
+	case "conv", "nor_conv":
 		return picture.ReddishPurple
 	case "skip_connect":
 		return color.NRGBA{0x55, 0x55, 0x55, 0xff} // dark grey
@@ -173,7 +187,7 @@ func (p Cell) drawing() (*drawing, error) {
 	for _, e := range edges {
 		widest = max(widest, d.plain.Width(e.Op))
 	}
-	d.layout = newLayout(edges, concat, float64(widest)+2*opPad)
+	d.layout = newLayout(p.Genotype, edges, concat, float64(widest)+2*opPad)
 	return d, nil
 }
 
@@ -208,12 +222,12 @@ func (d *drawing) Draw(c vg.Canvas) {
 	}
 	for n := range d.nodes {
 		switch {
-		case n < inputs:
+		case n < d.inputs:
 			drawBox(c, d.nodeBox(n), pale, ink, thinWidth)
-			d.drawText(c, d.nodeBox(n), "c", fmt.Sprintf("k−%d", inputs-n))
+			d.drawText(c, d.nodeBox(n), "c", fmt.Sprintf("k−%d", d.inputs-n))
 		case n < len(d.nodes)-1:
 			drawBox(c, d.nodeBox(n), paper, ink, thinWidth)
-			d.drawText(c, d.nodeBox(n), strconv.Itoa(n-inputs), "")
+			d.drawText(c, d.nodeBox(n), strconv.Itoa(n-d.inputs), "")
 		default:
 			drawBox(c, d.nodeBox(n), pale, ink, thinWidth)
 			d.drawText(c, d.nodeBox(n), "c", "k")

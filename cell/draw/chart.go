@@ -42,18 +42,19 @@ const (
 //
 // Lengths are in points from the lower left corner.
 type plan struct {
+	like          cell.Genotype // one of the cells, for how edges enter nodes
 	opWidth       float64
 	nodes         int       // with the inputs
 	lines         []float64 // height of the line of each node
 	width, height float64
 }
 
-func newPlan(opWidth float64, cells ...[]cell.Edge) *plan {
-	p := &plan{opWidth: opWidth, nodes: target(len(cells[0])-1) + 1}
+func newPlan(opWidth float64, like cell.Genotype, cells ...[]cell.Edge) *plan {
+	p := &plan{like: like, opWidth: opWidth, nodes: like.Inputs() + like.Nodes()}
 	labels := make([]int, p.nodes) // number of labels stacked below each line
 	for _, edges := range cells {
 		for i, e := range edges {
-			labels[e.From] = max(labels[e.From], repeated(edges, i)+1)
+			labels[e.From] = max(labels[e.From], p.repeated(edges, i)+1)
 		}
 	}
 	y := -chartOp / 2
@@ -70,9 +71,10 @@ func newPlan(opWidth float64, cells ...[]cell.Edge) *plan {
 }
 
 // repeated returns how many edges before edge i connect the same nodes.
-func repeated(edges []cell.Edge, i int) int {
+func (p *plan) repeated(edges []cell.Edge, i int) int {
 	n := 0
-	for k := i - i%edgesPerNode; k < i; k++ {
+	first, _ := p.like.Siblings(i)
+	for k := first; k < i; k++ {
 		if edges[k].From == edges[i].From {
 			n++
 		}
@@ -83,46 +85,50 @@ func repeated(edges []cell.Edge, i int) int {
 // column returns the left side of the column of an intermediate node, or, after the
 // last, that of the output.
 func (p *plan) column(n int) float64 {
-	return chartEnd + chartGap + float64(float64(n-inputs)*(chartTap+p.opWidth+2*chartGap+chartNode))
+	return chartEnd + chartGap + float64(float64(n-p.like.Inputs())*(chartTap+p.opWidth+2*chartGap+chartNode))
 }
 
 // opBox returns the box of the label of edge i.
 func (p *plan) opBox(edges []cell.Edge, i int) vg.Rectangle {
-	left := p.column(target(i)) + chartTap
-	below := chartOpGap + chartOp/2 + float64(float64(repeated(edges, i))*(chartOp+chartOpGap))
+	left := p.column(p.like.Target(i)) + chartTap
+	below := chartOpGap + chartOp/2 + float64(float64(p.repeated(edges, i))*(chartOp+chartOpGap))
 	return rectangle(left, left+p.opWidth, p.lines[edges[i].From]-below, chartOp)
 }
 
 // nodeBox returns the box of node n, or, after the last, that of the output.
 func (p *plan) nodeBox(n int) vg.Rectangle {
 	switch {
-	case n < inputs:
+	case n < p.like.Inputs():
 		return rectangle(0, chartEnd, p.lines[n], chartOp)
 	case n < p.nodes:
 		left := p.column(n) + chartTap + p.opWidth + chartGap
 		return rectangle(left, left+chartNode, p.lines[n], chartHigh)
 	}
-	top, bottom := p.lines[inputs], p.lines[p.nodes-1]
+	top, bottom := p.lines[p.like.Inputs()], p.lines[p.nodes-1]
 	return rectangle(p.width-chartEnd, p.width, (top+bottom)/2, top-bottom+chartOp)
 }
 
 // tap returns the path from the line of the input of edge i to its label.
 func (p *plan) tap(edges []cell.Edge, i int) []vg.Point {
 	box := p.opBox(edges, i)
-	x, y := vg.Length(p.column(target(i))), (box.Min.Y+box.Max.Y)/2
+	x, y := vg.Length(p.column(p.like.Target(i))), (box.Min.Y+box.Max.Y)/2
 	return []vg.Point{{X: x, Y: vg.Length(p.lines[edges[i].From])}, {X: x, Y: y}, {X: box.Min.X, Y: y}}
 }
 
-// trunk returns the path from the label of edge i to its node. The upper of two paths
-// keeps to the right, so that they do not cross.
+// trunk returns the path from the label of edge i to its node. Upper paths keep to the
+// right of lower ones, so that they do not cross.
 func (p *plan) trunk(edges []cell.Edge, i int) []vg.Point {
-	box, node := p.opBox(edges, i), p.nodeBox(target(i))
-	first := i - i%edgesPerNode
-	other := p.opBox(edges, first+(i-first+1)%edgesPerNode)
-	x := vg.Length((node.Min.X + node.Max.X - chartTrunk) / 2)
-	if box.Min.Y > other.Min.Y {
-		x += chartTrunk
+	box, node := p.opBox(edges, i), p.nodeBox(p.like.Target(i))
+	first, end := p.like.Siblings(i)
+	lower := 0
+	for k := first; k < end; k++ {
+		if p.opBox(edges, k).Min.Y < box.Min.Y {
+			lower++
+		}
 	}
+	last := float64(end - first - 1)
+	apart := min(chartTrunk, (chartNode-2)/max(1, last))
+	x := vg.Length(float64(node.Min.X+node.Max.X)/2 + float64((float64(lower)-last/2)*apart))
 	y := (box.Min.Y + box.Max.Y) / 2
 	return []vg.Point{{X: box.Max.X, Y: y}, {X: x, Y: y}, {X: x, Y: node.Max.Y}}
 }
@@ -134,7 +140,7 @@ func (p *plan) end(edges []cell.Edge, concat []int, n int) (x float64, used bool
 	}
 	for i, e := range slices.Backward(edges) {
 		if e.From == n {
-			return p.column(target(i)), true
+			return p.column(p.like.Target(i)), true
 		}
 	}
 	return 0, false
@@ -192,10 +198,10 @@ func (ch chart) draw(c vg.Canvas, f faces) {
 	for n := range ch.nodes + 1 {
 		fill, text, index := color.Color(pale), "c", "k"
 		switch {
-		case n < inputs:
-			index = fmt.Sprintf("k−%d", inputs-n)
+		case n < ch.like.Inputs():
+			index = fmt.Sprintf("k−%d", ch.like.Inputs()-n)
 		case n < ch.nodes:
-			fill, text, index = paper, strconv.Itoa(n-inputs), ""
+			fill, text, index = paper, strconv.Itoa(n-ch.like.Inputs()), ""
 		}
 		drawBox(c, ch.nodeBox(n), fill, ink, chartThin)
 		f.drawText(c, ch.nodeBox(n), text, index)
@@ -229,6 +235,7 @@ var families = []struct{ name, short, long string }{
 	{"dil_conv", "dil", "dilated separable convolution"},
 	{"dil_sep_conv", "dil", "dilated separable convolution"},
 	{"conv", "conv", "convolution"},
+	{"nor_conv", "conv", "convolution"},
 	{"max_pool", "max", "maximum pool"},
 	{"avg_pool", "avg", "average pool"},
 	{"skip_connect", "skip", "skip connection"},

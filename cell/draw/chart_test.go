@@ -21,8 +21,19 @@ import (
 // Three nodes: the first takes input 0 twice, the last nodes 2 and 3.
 var small = []cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 0}, {Op: "c", From: 1}, {Op: "d", From: 2}, {Op: "e", From: 3}, {Op: "f", From: 2}}
 
+// The inputs of a cell of DARTS, and the edges into each of its nodes.
+const (
+	inputs       = 2
+	edgesPerNode = 2
+)
+
+// of returns a genotype with a cell of two inputs.
+func of(edges []cell.Edge) cell.Genotype {
+	return cell.Genotype{Normal: edges, NormalConcat: []int{inputs}}
+}
+
 func TestPlan(t *testing.T) {
-	p := newPlan(30, small)
+	p := newPlan(30, of(small), small)
 	// Below the line of input 0 are two labels of 11 points with 4 between, and one
 	// below each other line; the first lies 5.5 below the top, the last 5.5 above the
 	// bottom.
@@ -54,8 +65,8 @@ func TestPlan(t *testing.T) {
 func TestPlanOfSeveralCells(t *testing.T) {
 	other := slices.Clone(small)
 	other[1].From = 1
-	assert.Equal(t, newPlan(30, small), newPlan(30, other, small), "room for the cell that needs more")
-	assert.Less(t, newPlan(30, other).height, newPlan(30, small).height)
+	assert.Equal(t, newPlan(30, of(small), small), newPlan(30, of(small), other, small), "room for the cell that needs more")
+	assert.Less(t, newPlan(30, of(other), other).height, newPlan(30, of(small), small).height)
 }
 
 // TestChartsOverlapNothing checks that no two boxes meet, that no way meets a box
@@ -74,7 +85,7 @@ func TestChartsOverlapNothing(t *testing.T) {
 
 func checkChart(t *testing.T, name string, edges []cell.Edge, concat []int) {
 	t.Helper()
-	p := newPlan(30, edges)
+	p := newPlan(30, of(edges), edges)
 	var boxes []vg.Rectangle
 	for i := range edges {
 		boxes = append(boxes, p.opBox(edges, i))
@@ -150,13 +161,11 @@ func checkChart(t *testing.T, name string, edges []cell.Edge, concat []int) {
 func TestChartsShowTheGenotype(t *testing.T) {
 	for name, p := range published() {
 		width := labelWidth([]Pair{{Genotype: p}})
-		for _, ch := range []chart{
-			normalChart(newPlan(width, p.Normal), p), reduceChart(newPlan(width, p.Reduce), p),
-		} {
+		for _, ch := range newBlock(Pair{Genotype: p}, newPlan(width, p, p.Normal), newPlan(width, p, p.Reduce)).cells {
 			edges, concat := read(t, ch)
 			var want []cell.Edge
 			for i, e := range ch.edges {
-				want = append(want, cell.Edge{Op: fmt.Sprintf("%s into %d", short(e.Op), target(i)), From: e.From})
+				want = append(want, cell.Edge{Op: fmt.Sprintf("%s into %d", short(e.Op), p.Target(i)), From: e.From})
 			}
 			assert.ElementsMatch(t, want, edges, "%s, %s", name, ch.name)
 			assert.ElementsMatch(t, ch.concat, concat, "%s, %s", name, ch.name)
@@ -255,7 +264,7 @@ func TestShort(t *testing.T) {
 func TestFresh(t *testing.T) {
 	before := []cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 1}, {Op: "a", From: 0}, {Op: "b", From: 2}}
 	now := []cell.Edge{{Op: "b", From: 1}, {Op: "a", From: 1}, {Op: "c", From: 0}, {Op: "b", From: 2}}
-	assert.Equal(t, []bool{false, true, true, false}, fresh(before, now), "whatever the order of the edges of a node")
+	assert.Equal(t, []bool{false, true, true, false}, fresh(of(now), before, now), "whatever the order of the edges of a node")
 }
 
 // The pairs of an evolution have one plan, and the legend of all of them.

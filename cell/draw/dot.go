@@ -22,15 +22,16 @@ func (p Cell) WriteDOT(w io.Writer) error {
 	fmt.Fprintf(&b, "\trankdir=LR; label=\"%s\"; labelloc=t; fontname=\"Helvetica\";\n", quote.Replace(p.Title))
 	fmt.Fprintf(&b, "\tnode [shape=box, style=rounded, fontname=\"Helvetica\"];\n")
 	fmt.Fprintf(&b, "\tedge [fontname=\"Helvetica\"];\n")
+	inputs := p.Genotype.Inputs()
 	for n := range inputs {
 		fmt.Fprintf(&b, "\tn%d [label=<c<sub>k-%d</sub>>];\n", n, inputs-n)
 	}
-	for n := inputs; n <= target(len(edges)-1); n++ {
-		fmt.Fprintf(&b, "\tn%d [label=\"%d\"];\n", n, n-inputs)
+	for n := range p.Genotype.Nodes() {
+		fmt.Fprintf(&b, "\tn%d [label=\"%d\"];\n", inputs+n, n)
 	}
 	fmt.Fprintf(&b, "\toutput [label=<c<sub>k</sub>>];\n")
 	for i, e := range edges {
-		fmt.Fprintf(&b, "\tn%d -> n%d [label=\"%s\", color=\"%s\"];\n", e.From, target(i), e.Op, hex(colour(e.Op)))
+		fmt.Fprintf(&b, "\tn%d -> n%d [label=\"%s\", color=\"%s\"];\n", e.From, p.Genotype.Target(i), e.Op, hex(colour(e.Op)))
 	}
 	for _, n := range concat {
 		fmt.Fprintf(&b, "\tn%d -> output [color=\"%s\"];\n", n, hex(grey))

@@ -91,15 +91,21 @@ func (e Evolution) blocks() ([]block, error) {
 		if n, want := p.Genotype.Nodes(), e[0].Genotype.Nodes(); n != want {
 			return nil, fmt.Errorf("pair %d has cells of %d nodes, the first of %d: want equal numbers", i, n, want)
 		}
+		if p.Genotype.Dense() != e[0].Genotype.Dense() {
+			return nil, fmt.Errorf("pair %d and the first are of different kinds: want dense cells alone, or none", i)
+		}
 		normals, reductions = append(normals, p.Genotype.Normal), append(reductions, p.Genotype.Reduce)
 	}
 	opWidth := labelWidth(e)
-	normal, reduction := newPlan(opWidth, normals...), newPlan(opWidth, reductions...)
+	like := e[0].Genotype
+	normal, reduction := newPlan(opWidth, like, normals...), newPlan(opWidth, like, reductions...)
 	blocks := make([]block, len(e))
 	for i, p := range e {
-		b := block{p.Title, [2]chart{normalChart(normal, p.Genotype), reduceChart(reduction, p.Genotype)}}
+		b := newBlock(p, normal, reduction)
 		if i > 0 {
-			b.cells[0].fresh, b.cells[1].fresh = fresh(normals[i-1], normals[i]), fresh(reductions[i-1], reductions[i])
+			for k := range b.cells {
+				b.cells[k].fresh = fresh(p.Genotype, blocks[i-1].cells[k].edges, b.cells[k].edges)
+			}
 		}
 		blocks[i] = b
 	}
@@ -107,11 +113,11 @@ func (e Evolution) blocks() ([]block, error) {
 }
 
 // fresh reports for each edge whether it is new to its node.
-func fresh(before, now []cell.Edge) []bool {
+func fresh(like cell.Genotype, before, now []cell.Edge) []bool {
 	all := make([]bool, len(now))
 	for i, e := range now {
-		first := i - i%edgesPerNode
-		all[i] = !slices.Contains(before[first:first+edgesPerNode], e)
+		first, end := like.Siblings(i)
+		all[i] = !slices.Contains(before[first:end], e)
 	}
 	return all
 }

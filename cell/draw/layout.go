@@ -26,8 +26,7 @@ const (
 )
 
 // A layout places the parts of a drawing of a cell in columns from left to right. A
-// node stands in the column after the last of its inputs, behind the labels of its two
-// edges. A line that spans several columns has a lane in each of them. Lines thus meet
+// node stands in the column after the last of its inputs, behind the labels of its edges. A line that spans several columns has a lane in each of them. Lines thus meet
 // nothing but other lines, and those only between columns.
 //
 // Lengths are in points from the lower left corner. Columns are ordered from top
@@ -35,6 +34,7 @@ const (
 type layout struct {
 	width, height float64
 	opWidth       float64
+	inputs        int
 	columns       []column
 	nodes         []*item // by number; the output of the cell last
 	lines         []line  // the edges in their order, then the concatenated nodes
@@ -65,21 +65,23 @@ type link struct {
 	port     float64 // height of its end above the centre of to
 }
 
-func newLayout(edges []cell.Edge, concat []int, opWidth float64) *layout {
-	l := &layout{opWidth: opWidth}
-	for range inputs {
+func newLayout(g cell.Genotype, edges []cell.Edge, concat []int, opWidth float64) *layout {
+	l := &layout{opWidth: opWidth, inputs: g.Inputs()}
+	for range l.inputs {
 		l.nodes = append(l.nodes, l.add(0, endHeight))
 	}
-	for i := 0; i < len(edges); i += edgesPerNode {
+	for first := 0; first < len(edges); {
 		last := 0
-		for _, e := range edges[i : i+edgesPerNode] {
+		_, end := g.Siblings(first)
+		for _, e := range edges[first:end] {
 			last = max(last, l.nodes[e.From].column)
 		}
-		l.nodes = append(l.nodes, l.add(last+1, edgesPerNode*(opHeight+opGap)-opGap))
+		l.nodes = append(l.nodes, l.add(last+1, float64(float64(end-first)*(opHeight+opGap))-opGap))
+		first = end
 	}
 	output := l.add(len(l.columns), endHeight)
 	for i, e := range edges {
-		l.connect(l.nodes[e.From], l.nodes[target(i)])
+		l.connect(l.nodes[e.From], l.nodes[g.Target(i)])
 	}
 	for _, node := range concat {
 		l.connect(l.nodes[node], output)
@@ -224,7 +226,7 @@ func crossed(upper, lower []*link, order func(*link) int) int {
 // assignPorts orders the ends of the lines into a node by their starts, so that they do
 // not cross.
 func (l *layout) assignPorts() {
-	for _, node := range l.nodes[inputs : len(l.nodes)-1] {
+	for _, node := range l.nodes[l.inputs : len(l.nodes)-1] {
 		in := slices.Clone(node.in)
 		slices.SortStableFunc(in, func(a, b *link) int { return cmp.Compare(a.from.order, b.from.order) })
 		for i, k := range in {
@@ -384,7 +386,7 @@ func (l *layout) assignWidths() {
 func (l *layout) nodeBox(n int) vg.Rectangle {
 	it := l.nodes[n]
 	c := l.columns[it.column]
-	if n < inputs || n == len(l.nodes)-1 {
+	if n < l.inputs || n == len(l.nodes)-1 {
 		return rectangle(c.left, c.right, it.y, it.height)
 	}
 	return rectangle(c.right-nodeWidth, c.right, it.y, it.height)

@@ -89,7 +89,7 @@ func repeat(e cell.Edge, n int) []cell.Edge {
 // at its ends and its own label, and that all lies inside the picture.
 func checkLayout(t *testing.T, edges []cell.Edge, concat []int) bool {
 	t.Helper()
-	l := newLayout(edges, concat, 63)
+	l := newLayout(of(edges), edges, concat, 63)
 	const tolerance = 1e-6
 	type box struct {
 		name string
@@ -135,7 +135,7 @@ func checkLayout(t *testing.T, edges []cell.Edge, concat []int) bool {
 		}
 		var from, to = l.nodes[0], l.nodes[len(l.nodes)-1]
 		if i < len(edges) {
-			from, to = l.nodes[edges[i].From], l.nodes[target(i)]
+			from, to = l.nodes[edges[i].From], l.nodes[of(edges).Target(i)]
 		} else {
 			from = l.nodes[concat[i-len(edges)]]
 		}
@@ -178,7 +178,7 @@ func TestLayoutAvoidsCrossings(t *testing.T) {
 	// Node 0 takes input 1 twice and node 1 input 0 twice, so node 1 must be on
 	// top. Node 2 sits behind both.
 	edges := []cell.Edge{{Op: "a", From: 1}, {Op: "b", From: 1}, {Op: "c", From: 0}, {Op: "d", From: 0}, {Op: "e", From: 2}, {Op: "f", From: 3}}
-	l := newLayout(edges, []int{4}, 20)
+	l := newLayout(of(edges), edges, []int{4}, 20)
 	require.Zero(t, l.crossings())
 	require.Greater(t, l.nodes[3].y, l.nodes[2].y)
 	require.Greater(t, l.opBox(5).Min.Y, l.opBox(4).Max.Y, "the labels of node 2 are in the order of their inputs")
@@ -189,7 +189,7 @@ func TestLayoutAvoidsCrossings(t *testing.T) {
 func TestLayoutOfPublishedIsTidy(t *testing.T) {
 	crossings, bends := 0, 0
 	count := func(edges []cell.Edge, concat []int) {
-		l := newLayout(edges, concat, 63)
+		l := newLayout(of(edges), edges, concat, 63)
 		crossings += l.crossings()
 		for _, ln := range l.lines {
 			for _, k := range ln {

@@ -14,7 +14,7 @@ import (
 	"unnas/internal/picture"
 )
 
-// A Pair draws both cells of a genotype beside each other, in a compact form: the line
+// A Pair draws both cells of a genotype, or its only one, beside each other, in a compact form: the line
 // of each node runs to the right, and each operation hangs below the line of its input,
 // in the column of its node. Operations have short names, sep 3×3 for sep_conv_3x3, and
 // the colours of a [Cell]; a legend explains them. Nodes and edges have the same places
@@ -140,7 +140,18 @@ type table struct {
 // A block is a pair with its layout.
 type block struct {
 	title string
-	cells [2]chart // normal, reduction
+	cells []chart // normal, reduction; or the only one
+}
+
+func newBlock(p Pair, normal, reduction *plan) block {
+	g := p.Genotype
+	if g.Dense() {
+		return block{p.Title, []chart{{plan: normal, name: "cell", edges: g.Normal, concat: outputs(g)}}}
+	}
+	return block{p.Title, []chart{
+		{plan: normal, name: "normal cell", edges: g.Normal, concat: g.NormalConcat},
+		{plan: reduction, name: "reduction cell", edges: g.Reduce, concat: g.ReduceConcat},
+	}}
 }
 
 // An entry of the legend explains a family of operations.
@@ -157,20 +168,10 @@ func newTable(rows [][]Pair, beside bool) *table {
 	for i, row := range rows {
 		for _, p := range row {
 			g := p.Genotype
-			blocks[i] = append(blocks[i], block{p.Title, [2]chart{
-				normalChart(newPlan(opWidth, g.Normal), g), reduceChart(newPlan(opWidth, g.Reduce), g),
-			}})
+			blocks[i] = append(blocks[i], newBlock(p, newPlan(opWidth, g, g.Normal), newPlan(opWidth, g, g.Reduce)))
 		}
 	}
 	return layTable(blocks, beside)
-}
-
-func normalChart(p *plan, g cell.Genotype) chart {
-	return chart{plan: p, name: "normal cell", edges: g.Normal, concat: g.NormalConcat}
-}
-
-func reduceChart(p *plan, g cell.Genotype) chart {
-	return chart{plan: p, name: "reduction cell", edges: g.Reduce, concat: g.ReduceConcat}
 }
 
 func chartFaces() faces { return newFaces(chartText, tableTitle, chartIndex) }
@@ -197,13 +198,7 @@ func layTable(rows [][]block, beside bool) *table {
 		t.columns = max(t.columns, len(row))
 		for _, b := range row {
 			t.title = t.title || b.title != ""
-			normal, reduction := b.cells[0], b.cells[1]
-			w := vg.Length(max(normal.width, reduction.width))
-			h := vg.Length(normal.height + tableGap + reduction.height)
-			if beside {
-				w = vg.Length(normal.width + tableGap + reduction.width)
-				h = vg.Length(max(normal.height, reduction.height))
-			}
+			w, h := b.size(beside)
 			t.width, t.heights[i] = max(t.width, w, t.bold.Width(b.title)), max(t.heights[i], h)
 			for _, ch := range b.cells {
 				for _, e := range ch.edges {
@@ -225,6 +220,23 @@ func layTable(rows [][]block, beside bool) *table {
 	}
 	t.explain(entries)
 	return t
+}
+
+// size returns the size of the cells of a block.
+func (b block) size(beside bool) (width, height vg.Length) {
+	for i, ch := range b.cells {
+		w, h := vg.Length(ch.width), vg.Length(ch.height)
+		gap := vg.Length(0)
+		if i > 0 {
+			gap = tableGap
+		}
+		if beside {
+			width, height = width+gap+w, max(height, h)
+		} else {
+			width, height = max(width, w), height+gap+h
+		}
+	}
+	return width, height
 }
 
 // explain breaks the entries of the legend into lines.

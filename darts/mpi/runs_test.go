@@ -50,9 +50,9 @@ func runs(c *Comm) error {
 		change func(c *darts.SearchConfig)
 	}{
 		{"first order", func(*darts.SearchConfig) {}},
-		{"second order", func(c *darts.SearchConfig) { c.Algorithm = darts.SecondOrder }},
-		{"GDAS", func(c *darts.SearchConfig) { c.Algorithm = darts.GDAS }},
-		{"DrNAS", func(c *darts.SearchConfig) { c.Algorithm, c.StopEigenvalue = darts.DrNAS, 0.75 }},
+		{"second order", func(c *darts.SearchConfig) { c.Algorithms = darts.Algorithms{darts.SecondOrder{}} }},
+		{"GDAS", func(c *darts.SearchConfig) { c.Algorithms = darts.Algorithms{darts.GDAS{}} }},
+		{"DrNAS", func(c *darts.SearchConfig) { c.Algorithms, c.StopEigenvalue = darts.Algorithms{darts.DrNAS{}}, 0.75 }},
 		{"PC-DARTS", func(c *darts.SearchConfig) { c.Space.PartialChannels, c.SkipDropout = 2, 0.5 }},
 	} {
 		config := darts.DARTS()

@@ -67,8 +67,8 @@ func TestSearch(t *testing.T) {
 					Ops: ops.DARTS(), Nodes: 4,
 					Backbone: cell.Backbone{Stem: "imagenet", Width: 16, Cells: want.cells, Reductions: want.reductions},
 				},
-				Algorithm: darts.FirstOrder,
-				Epochs:    want.epochs, ArchStartEpoch: want.archEpoch, Batch: want.batch, TrainFraction: 0.5,
+				Algorithms: darts.Algorithms{darts.FirstOrder{}},
+				Epochs:     want.epochs, ArchStartEpoch: want.archEpoch, Batch: want.batch, TrainFraction: 0.5,
 				SGD:    darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: want.lr}, Momentum: 0.9, WeightDecay: want.decay, GradClip: 5},
 				ArchLR: want.archLR, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 0.001,
 			}, c)

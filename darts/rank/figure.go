@@ -30,7 +30,7 @@ import (
 // fails.
 type Figure [][]Panel
 
-// A Panel is a [Scatter] or [Searches].
+// A Panel is a [Scatter], [Searches] or [Groups].
 type Panel interface {
 	// plot returns the plot of the panel.
 	plot() (*plot.Plot, error)

@@ -151,3 +151,26 @@ func TestFigureRefused(t *testing.T) {
 	}
 	assert.ErrorContains(t, rank.Figure{wide}.WritePNG(io.Discard), "pixels: want at most 33554432")
 }
+
+func TestGroups(t *testing.T) {
+	g := rank.Groups{
+		Title: "rotation", YLabel: "CIFAR-10 test accuracy (%)",
+		Groups: []rank.Column{{"first-order", []float64{70, 54, 61.5}}, {"gdas", []float64{88}}, {"drnas", nil}},
+		Levels: []rank.Level{{"all cells", 76}, {"best of 10", 86.2}},
+	}
+	var svg strings.Builder
+	require.NoError(t, rank.Figure{{g}}.WriteSVG(&svg))
+	for _, text := range []string{"rotation", "first-order", "gdas", "drnas", "all cells", "best of 10"} {
+		assert.Contains(t, svg.String(), ">"+text+"<")
+	}
+	for want, change := range map[string]func(*rank.Groups){
+		"no groups":             func(g *rank.Groups) { g.Groups = nil },
+		"no group has a value":  func(g *rank.Groups) { g.Groups, g.Levels = []rank.Column{{"a", nil}}, nil },
+		"group gdas: value NaN": func(g *rank.Groups) { g.Groups = []rank.Column{{"gdas", []float64{math.NaN()}}} },
+		"printable":             func(g *rank.Groups) { g.Groups = []rank.Column{{"a\nb", []float64{1}}} },
+	} {
+		bad := g
+		change(&bad)
+		assert.ErrorContains(t, rank.Figure{{bad}}.WriteSVG(&svg), want)
+	}
+}

@@ -48,8 +48,20 @@ type Start struct {
 	ScoreName      string   `json:"score_name"`
 	TrainScoreName string   `json:"train_score_name"`
 	LowerIsBetter  bool     `json:"lower_is_better"`
-	Ops            []string `json:"ops"`    // candidate operations, the columns of the architecture parameters; none in a training
-	Config         any      `json:"config"` // the hyperparameters; data only
+	Ops            []string `json:"ops"` // candidate operations, the columns of the architecture parameters; none in a training
+	// Candidates are the columns of each row of the architecture parameters, normal cells
+	// before reduction cells, where edges have candidates of their own; otherwise empty.
+	Candidates [][]string `json:"candidates"`
+	Config     any        `json:"config"` // the hyperparameters; data only
+}
+
+// Names returns the names of the columns of a row of the architecture parameters. Rows of
+// reduction cells follow those of normal cells.
+func (s Start) Names(row int) []string {
+	if row < len(s.Candidates) {
+		return s.Candidates[row]
+	}
+	return s.Ops
 }
 
 // label returns the name of a field with the name of its metric: val_top1 for val_score.
@@ -111,13 +123,18 @@ type Epoch struct {
 	Eigenvalue float64 `json:"eigenvalue"` // see darts.SearchConfig.StopEigenvalue; NaN without it
 
 	Genotype string      `json:"genotype"` // derived from the current architecture parameters; empty without them
-	Normal   [][]float64 `json:"normal"`   // architecture parameters of normal cells before softmax: a row per edge, a column per operation of Start.Ops; see Weights
-	Reduce   [][]float64 `json:"reduce"`   // architecture parameters of reduction cells
+	Normal   [][]float64 `json:"normal"`   // architecture parameters of normal cells before softmax: a row per edge, a column per operation of Start.Names; see Weights
+	Reduce   [][]float64 `json:"reduce"`   // architecture parameters of reduction cells; none of a space with one cell
 
 	// Scores are further validation scores by name, such as "top5", the fraction of
 	// labels among the five most probable classes. In JSON each is a field, such as
 	// val_top5.
 	Scores map[string]float64 `json:"val_"`
+	// Truth are the scores of the cell in darts.Runtime.Benchmark, by metric, and Percentiles
+	// the shares of all its cells with lower ones. In JSON each is a field, such as
+	// true_cifar10_test and percentile_cifar10_test.
+	Truth       map[string]float64 `json:"true_"`
+	Percentiles map[string]float64 `json:"percentile_"`
 	// ScoreName is the metric of ValScore; see Start. It is empty if a training did not
 	// evaluate the epoch.
 	ScoreName string `json:"score_name"`

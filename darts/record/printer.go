@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +72,7 @@ func (p *Printer) Record(e Event) error {
 		return p.progress(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), format.Duration(e.Elapsed)),
-			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight), number("eigenvalue %.4g", e.Eigenvalue), LoadText(e.Ranks))))
+			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight), number("eigenvalue %.4g", e.Eigenvalue), truth(e), LoadText(e.Ranks))))
 	case Warning:
 		return p.print("warning: " + e.Text)
 	case Done:
@@ -184,6 +186,21 @@ func startText(e Start) string {
 	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory%s",
 		e.Task, images, format.Plural(e.Epochs, "epoch"), format.Plural(e.StepsPerEpoch, "step"), format.Count(e.Batch),
 		format.SI(int64(e.Params)), format.SI(e.MACs), format.Bytes(e.PlannedBytes), how)
+}
+
+// truth returns the scores of the cell in a benchmark, and the share of cells that it beats;
+// "" for none. Those on validation images are left out where there are some on test images.
+func truth(e Epoch) string {
+	var all []string
+	for _, metric := range slices.Sorted(maps.Keys(e.Truth)) {
+		if dataset, val := strings.CutSuffix(metric, "_val"); val {
+			if _, tested := e.Truth[dataset+"_test"]; tested {
+				continue
+			}
+		}
+		all = append(all, fmt.Sprintf("%s %.4g (> %.1f%%)", metric, e.Truth[metric], 100*e.Percentiles[metric]))
+	}
+	return strings.Join(all, "  ")
 }
 
 // LoadText returns the loads of ranks in words; "" for none.

@@ -81,7 +81,18 @@ func parse(line []byte) (Event, error) {
 	case "epoch":
 		e, err := decode[Epoch](line)
 		if err == nil {
-			e.Scores, err = scores(line)
+			e.Scores, err = scores(line, "val_")
+			delete(e.Scores, "loss")
+			delete(e.Scores, "score")
+			if len(e.Scores) == 0 {
+				e.Scores = nil
+			}
+		}
+		if err == nil {
+			e.Truth, err = scores(line, "true_")
+		}
+		if err == nil {
+			e.Percentiles, err = scores(line, "percentile_")
 		}
 		return e, err
 	case "progress":
@@ -105,16 +116,17 @@ func decode[E Event](line []byte) (e E, err error) {
 	return e, json.Unmarshal(line, &e)
 }
 
-// scores returns the scores of an epoch other than ValScore, nil if there are none.
-func scores(line []byte) (map[string]float64, error) {
+// scores returns the numbers of an epoch whose names begin with a prefix, by the rest of
+// their names, nil if there are none.
+func scores(line []byte, prefix string) (map[string]float64, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(line, &all); err != nil {
 		return nil, err
 	}
 	var found map[string]float64
 	for key, value := range all {
-		name, ok := strings.CutPrefix(key, "val_")
-		if !ok || name == "loss" || name == "score" {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok {
 			continue
 		}
 		x := math.NaN()

@@ -47,7 +47,7 @@ func feed(t *testing.T, r record.Recorder, events ...record.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"val":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"device":"cpu","decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","score_name":"miou","train_score_name":"accuracy","lower_is_better":false,"ops":["none","skip_connect"],"config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"val":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"device":"cpu","decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","score_name":"miou","train_score_name":"accuracy","lower_is_better":false,"ops":["none","skip_connect"],"candidates":null,"config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"train_loss":1.5,"train_score":0.25,"val_loss":1.375,"val_score":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_weight":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
 {"event":"epoch","epoch":1,"train_loss":1.25,"train_score":0.5,"val_loss":1.3,"val_score":0.475,"entropy":2,"skip_weight":0.375,"pool_weight":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]],"val_accuracy":0.4375,"val_top5":0.75,"score_name":"miou"}

@@ -56,7 +56,7 @@ func (t *TensorBoard) Record(e Event) error {
 	case Step:
 		return t.write(int64(e.Epoch-1)*int64(e.Steps)+int64(e.Step), values)
 	case Epoch:
-		values = slices.Concat(values, t.alphas("normal", e.Normal), t.alphas("reduce", e.Reduce), genotype(e.Genotype))
+		values = slices.Concat(values, t.alphas("normal", e.Normal, 0), t.alphas("reduce", e.Reduce, len(e.Normal)), genotype(e.Genotype))
 		return t.write(int64(e.Epoch)*int64(t.start.StepsPerEpoch), values)
 	}
 	return nil
@@ -171,8 +171,9 @@ func scalar(tag string, v float64) []byte {
 	return message(nil, summaryValue, value)
 }
 
-// alphas returns the values of the architecture parameters of a kind of cell.
-func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
+// alphas returns the values of the architecture parameters of a kind of cell, whose first
+// row of all is first.
+func (t *TensorBoard) alphas(kind string, rows [][]float64, first int) []byte {
 	flat := slices.DeleteFunc(slices.Concat(rows...), func(v float64) bool { return !format.Finite(v) })
 	if len(flat) == 0 {
 		return nil
@@ -181,11 +182,11 @@ func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
 	value = message(value, valueHistogram, histogram(flat))
 	values := message(nil, summaryValue, value)
 	weights := Weights(rows)
-	for i, name := range t.start.Ops {
+	for _, name := range t.start.Ops {
 		sum := 0.0
-		for _, row := range weights {
-			if i < len(row) {
-				sum += row[i]
+		for i, row := range weights {
+			if k := slices.Index(t.start.Names(first+i), name); k >= 0 && k < len(row) {
+				sum += row[k]
 			}
 		}
 		values = append(values, scalar(kind+"/"+name, sum/float64(len(weights)))...)

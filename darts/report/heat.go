@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 
+	"unnas/cell"
 	"unnas/darts/record"
 	"unnas/internal/format"
 )
@@ -51,13 +52,17 @@ func (s scale) Low() string  { return percent(s.low) }
 func (s scale) High() string { return percent(s.high) }
 
 // heats returns the heat maps of a search, with a common scale.
-func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
+func heats(epochs []record.Epoch, start record.Start) ([]heat, scale) {
 	kinds := []struct {
 		title  string
 		alphas func(record.Epoch) [][]float64
 	}{
 		{"normal cells", func(e record.Epoch) [][]float64 { return e.Normal }},
 		{"reduction cells", func(e record.Epoch) [][]float64 { return e.Reduce }},
+	}
+	inputs := 2
+	if g, err := cell.ParseGenotype(epochs[len(epochs)-1].Genotype); err == nil && g.Dense() {
+		inputs, kinds[0].title = 1, "cells"
 	}
 	s := scale{low: 1, high: 0, Picture: ramp()}
 	weights := make([][][][]float64, len(kinds)) // by kind, epoch, edge, operation
@@ -76,6 +81,7 @@ func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 		return nil, s
 	}
 	var all []heat
+	row := 0 // of the edges of all kinds
 	for k, kind := range kinds {
 		last := weights[k][len(weights[k])-1]
 		most := 0
@@ -83,26 +89,32 @@ func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 			most = max(most, len(row))
 		}
 		if most == 0 {
+			row += len(last)
 			continue
 		}
 		h := heat{Title: kind.title}
 		for i := range most {
 			name := fmt.Sprintf("operation %d", i)
-			if i < len(ops) {
-				name = ops[i]
+			if len(start.Candidates) == 0 && i < len(start.Ops) {
+				name = start.Ops[i]
 			}
 			h.Ops = append(h.Ops, name)
 		}
 		for i := 0; i < len(last); {
 			node := len(h.Nodes)
 			n := heatNode{Name: fmt.Sprintf("node %d", node)}
-			for from := 0; from < node+2 && i < len(last); from++ { // two inputs and the nodes before
-				e := heatEdge{From: strconv.Itoa(from - 2), Picture: s.edge(weights[k], i, len(h.Ops)), Best: best(last[i], h.Ops)}
-				if from < 2 { // named as in drawings of cells
-					e.From, e.Index = "c", fmt.Sprintf("k−%d", 2-from)
+			for from := 0; from < node+inputs && i < len(last); from++ { // the inputs and the nodes before
+				names := h.Ops
+				if own := start.Names(row); len(start.Candidates) > 0 && len(own) >= most {
+					names = own
+				}
+				e := heatEdge{From: strconv.Itoa(from - inputs), Picture: s.edge(weights[k], i, len(h.Ops)), Best: best(last[i], names)}
+				if from < inputs { // named as in drawings of cells
+					e.From, e.Index = "c", fmt.Sprintf("k−%d", inputs-from)
 				}
 				n.Edges = append(n.Edges, e)
 				i++
+				row++
 			}
 			h.Nodes = append(h.Nodes, n)
 		}

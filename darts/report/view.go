@@ -89,7 +89,7 @@ func (s *state) view(live bool) view {
 		v.Genotype, v.Cells = cells(v.Genotype)
 	}
 	if len(epochs) > 0 {
-		v.Heats, v.Scale = heats(epochs, s.start.Ops)
+		v.Heats, v.Scale = heats(epochs, s.start)
 	}
 	for _, e := range slices.Backward(epochs) {
 		if len(e.Scores) == 0 {
@@ -234,16 +234,9 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 	add("Score", thin, s.score,
 		series{s.trainScore(), ofEpochs(func(e record.Epoch) float64 { return e.TrainScore }), ofSteps(func(s record.Step) float64 { return s.TrainScore })},
 		series{s.valScore(), ofEpochs(func(e record.Epoch) float64 { return e.ValScore }), ofSteps(func(s record.Step) float64 { return s.ValScore })})
-	var scored []series
-	for _, name := range charted(epochs) {
-		scored = append(scored, series{name, ofEpochs(func(e record.Epoch) float64 {
-			if x, ok := e.Scores[name]; ok {
-				return x
-			}
-			return math.NaN()
-		}), nil})
-	}
-	add("Other validation scores", "", percent, scored...)
+	add("Other validation scores", "", percent, charted(epochs, func(e record.Epoch) map[string]float64 { return e.Scores })...)
+	add("True scores of the cell", "From the benchmark.", plain, charted(epochs, func(e record.Epoch) map[string]float64 { return e.Truth })...)
+	add("True percentile of the cell", "Share of all cells of the benchmark that score lower.", percent, charted(epochs, func(e record.Epoch) map[string]float64 { return e.Percentiles })...)
 	add("Entropy of α", "Normalised entropy of softmax(α). 1: uniform, 0: converged.", plain,
 		series{"entropy", ofEpochs(func(e record.Epoch) float64 { return e.Entropy }), ofSteps(func(s record.Step) float64 { return s.Entropy })})
 	add("Weight of parameter-free operations", "After softmax, mean over edges.", percent,
@@ -268,20 +261,26 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 // mostScores is the largest number of scores in a chart. A table has all of them.
 const mostScores = 6
 
-// charted returns the names of the scores with a curve: if there are many, those of
+// charted returns a curve of each of the scores of epochs: if there are many, those of
 // single classes, named like mean_class, have none.
-func charted(epochs []record.Epoch) []string {
-	found := map[string]bool{}
+func charted(epochs []record.Epoch, scores func(record.Epoch) map[string]float64) []series {
+	found := map[string][]point{}
 	for _, e := range epochs {
-		for name := range e.Scores {
-			found[name] = true
+		for name, x := range scores(e) {
+			if format.Finite(x) {
+				found[name] = append(found[name], point{float64(e.Epoch), x})
+			}
 		}
 	}
 	names := slices.Sorted(maps.Keys(found))
 	if len(names) > mostScores {
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.Contains(name, "_") })
 	}
-	return names[:min(len(names), mostScores)]
+	var all []series
+	for _, name := range names[:min(len(names), mostScores)] {
+		all = append(all, series{name, found[name], nil})
+	}
+	return all
 }
 
 // config is the part of a configuration that the page uses.
@@ -314,10 +313,7 @@ func cells(text string) (string, []template.HTML) {
 		return text, nil
 	}
 	var all []template.HTML
-	for _, p := range []celldraw.Cell{
-		{Title: "normal cell", Genotype: g},
-		{Title: "reduction cell", Genotype: g, Reduction: true},
-	} {
+	for _, p := range celldraw.Cells(g) {
 		var b bytes.Buffer
 		if p.WriteSVG(&b) != nil {
 			continue

@@ -19,6 +19,9 @@ func readCells(name string) (cell.Genotype, error) {
 	if g, ok := cell.GenotypeByName(name); ok {
 		return g, nil
 	}
+	if strings.HasPrefix(name, "|") {
+		return cell.ParseGenotype(name)
+	}
 	path := name
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		path = filepath.Join(name, "genotype.json")

@@ -45,7 +45,7 @@ type call struct {
 // commands returns all commands in the order of help.
 func commands() []*command {
 	return []*command{
-		searchCommand(), trainCommand(), evaluateCommand(), predictCommand(), exportCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
+		searchCommand(), trainCommand(), evaluateCommand(), predictCommand(), exportCommand(), drawCommand(), measureCommand(), rankCommand(), studyCommand(), reportCommand(),
 		packCommand(), devicesCommand(), helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
 	}
 }

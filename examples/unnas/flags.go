@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"slices"
-	"strings"
 
 	"unnas/darts"
 	"unnas/darts/preset"
@@ -25,15 +24,17 @@ type options struct {
 	width, cells, nodes      int
 	epochs, batch            int
 	lr, archLR               float64
-	algorithm                darts.Algorithm
+	algorithms               darts.Algorithms
+	archStart                int
 	partial, evaluateEvery   int
 	microBatch               int
 	precision                string
 	part                     string
 	top                      int
-	space, table             string
+	space, table, benchmark  string
 	samples, seeds, attempts int
-	tasks, shard             string
+	tasks, combinations      string
+	shard                    string
 	analyse                  bool
 	csv, id, supervised      string
 }
@@ -104,6 +105,10 @@ var flagDefs = []flagDef{
 		text("task", func(o *options) *string { return &o.task })},
 	{"preset", "NAME", networkGroup, "hyperparameters to start from, see unnas help presets", "published or small", presetNames,
 		text("preset", func(o *options) *string { return &o.preset })},
+	{"space", "NAME", networkGroup, "search space, see unnas help spaces", ranking.DARTS, spaceNames,
+		text("space", func(o *options) *string { return &o.space })},
+	{"benchmark", "FILE", networkGroup, "table of the true accuracies of the cells of the space (CSV)", "none", nil,
+		text("benchmark", func(o *options) *string { return &o.benchmark })},
 	{"cell", "CELL", networkGroup, "name, file or run directory, see unnas help cells", "none", nil,
 		text("cell", func(o *options) *string { return &o.cell })},
 	{"init", "WEIGHTS", networkGroup, "weights to start from: a run directory, safetensors or PyTorch file", "drawn", nil,
@@ -127,8 +132,12 @@ var flagDefs = []flagDef{
 		number("lr", func(o *options) *float64 { return &o.lr })},
 	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
-	{"algorithm", "NAME", learningGroup, "search algorithm: " + strings.Join(algorithms, ", "), algorithms[0], algorithms,
-		func(f *flag.FlagSet, o *options) { f.TextVar(&o.algorithm, "algorithm", darts.FirstOrder, "") }},
+	{"arch-start", "N", learningGroup, "epochs of the weights alone before architecture parameters learn", published, nil,
+		whole("arch-start", func(o *options) *int { return &o.archStart })},
+	{"algorithm", "NAME,…", learningGroup, "search algorithms that combine, such as gdas or second-order", algorithms[0], algorithms,
+		func(f *flag.FlagSet, o *options) {
+			f.TextVar(&o.algorithms, "algorithm", darts.Algorithms{darts.FirstOrder{}}, "")
+		}},
 	{"evaluate-every", "N", learningGroup, "epochs between evaluations; 0: the last is evaluated", "1", nil,
 		whole("evaluate-every", func(o *options) *int { return &o.evaluateEvery })},
 	{"seed", "N", learningGroup, "seed of all that is random; equal seeds give equal results", "1", nil,
@@ -173,14 +182,14 @@ var flagDefs = []flagDef{
 	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
 		toggle("json", func(o *options) *bool { return &o.JSON })},
 
-	{"space", "NAME", rankGroup, "search space to sample: darts, or nasbench, which needs -table", ranking.DARTS, []string{ranking.DARTS, ranking.NASBench},
-		text("space", func(o *options) *string { return &o.space })},
-	{"table", "FILE", rankGroup, "NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths", "none", nil,
+	{"table", "FILE", rankGroup, "accuracies of the cells of -space, whose ranking is sampled in tenths", "none", nil,
 		text("table", func(o *options) *string { return &o.table })},
 	{"samples", "N", rankGroup, "architectures", "500", nil,
 		whole("samples", func(o *options) *int { return &o.samples })},
 	{"tasks", "TASK,...", rankGroup, "tasks; cls is what the others are compared with", "cls,rot,col,jig", nil,
 		text("tasks", func(o *options) *string { return &o.tasks })},
+	{"algorithms", "NAME,…", rankGroup, "algorithms to compare; pc-darts is one, and + combines", studyAlgorithms, nil,
+		func(f *flag.FlagSet, o *options) { f.StringVar(&o.combinations, "algorithms", studyAlgorithms, "") }},
 	{"seeds", "N", rankGroup, "trainings of an architecture on a task", "3 on CIFAR-10, 1 on ImageNet", nil,
 		whole("seeds", func(o *options) *int { return &o.seeds })},
 	{"shard", "I/N", rankGroup, "part of the trainings to do, such as 3/8", "that of an array job, or all", nil,
@@ -210,12 +219,7 @@ func (c *call) storage(microBatch *int, precision *darts.Precision) {
 var precisions = []string{string(darts.Float32), string(darts.BFloat16), string(darts.TF32)}
 
 // algorithms are the names of the search algorithms.
-var algorithms = func() (names []string) {
-	for _, a := range []darts.Algorithm{darts.FirstOrder, darts.SecondOrder, darts.GDAS, darts.DrNAS} {
-		names = append(names, a.String())
-	}
-	return names
-}()
+var algorithms = darts.PublishedAlgorithms().Names()
 
 // flagOf returns the flag of a name.
 func flagOf(name string) flagDef {

@@ -21,6 +21,7 @@ func rankCommand() *command {
 		examples: []example{
 			{"unnas rank -data cifar-10-batches-bin", "the published experiment, 500 cells, 4 tasks, 3 seeds: years on two cores"},
 			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -epochs 4", "a small one"},
+			{"unnas rank -data cifar-10-batches-bin -space nasbench201 -table nb201.csv -samples 60", "against known accuracies"},
 			{"unnas rank -analyse -out runs/rank", "tables and figures of what is done so far"},
 			{"unnas rank -csv accuracies.csv -supervised class_object", "those of a table, with a column for each task"},
 		},
@@ -28,9 +29,10 @@ func rankCommand() *command {
 			"space table samples tasks seeds shard attempts analyse csv id supervised",
 		defaults: map[string]string{"data": "none: needed to train"},
 		texts: map[string]string{
-			"out":   "directory of the experiment [runs/rank]",
-			"index": "index of a .tfrecord -table [beside it]",
-			"width": "channels of the first cell [published]", "cells": "cells of a DARTS network [published]",
+			"supervised": "column of -csv or -table to compare with [classification or the first]",
+			"out":        "directory of the experiment [runs/rank]",
+			"index":      "index of a .tfrecord -table [beside it]",
+			"width":      "channels of the first cell [published]", "cells": "cells of a DARTS network [published]",
 			"epochs": "passes over the images [published]", "batch": "images of a step; the learning rate changes in proportion [published]",
 		},
 		run: runRank,
@@ -57,11 +59,20 @@ func runRank(ctx context.Context, c *call) error {
 	return ranking.Run(ctx, o, c.out, c.notes)
 }
 
+// metric returns the column of the table of a benchmark that the tasks are compared with,
+// "" for its first.
+func (c *call) metric() string {
+	if c.space == ranking.DARTS || c.space == ranking.NASBench || !c.given["supervised"] {
+		return ""
+	}
+	return c.supervised
+}
+
 // ranking returns the experiment that the flags ask for.
 func (c *call) ranking() (ranking.Options, error) {
 	o := ranking.Options{
 		Settings: ranking.Settings{
-			Dataset: c.dataset, Space: c.space, Table: c.table, Samples: c.samples, Seeds: c.seeds, Seed: c.Seed,
+			Dataset: c.dataset, Space: c.space, Table: c.table, Metric: c.metric(), Samples: c.samples, Seeds: c.seeds, Seed: c.Seed,
 			Epochs: c.epochs, Width: c.width, Cells: c.cells, Batch: c.batch, Subset: c.subset,
 		},
 		Out: c.Out, Data: c.data, Index: c.index, Attempts: c.attempts, Workers: c.Runtime.Workers, JPEG: c.JPEG,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,6 +122,38 @@ func TestRankNASBench(t *testing.T) {
 	}
 }
 
+// TestRankBenchmarks trains cells of known accuracy, of each tenth of a table, and compares
+// with that.
+func TestRankBenchmarks(t *testing.T) {
+	predicted := filepath.Join(t.TempDir(), "predicted.csv")
+	var rows strings.Builder
+	rows.WriteString("normal,reduce,surrogate\n")
+	for i := range 10 {
+		cells := fmt.Sprintf("skip_connect:0 sep_conv_%dx%d:1 max_pool_3x3:%d dil_conv_3x3:2", 3+2*(i/3%2), 3+2*(i/3%2), i%3)
+		if i > 5 {
+			cells = strings.Replace(cells, "dil_conv_3x3:2", "skip_connect:"+strconv.Itoa(i/9), 1)
+		}
+		fmt.Fprintf(&rows, "%s,%s,%d\n", cells, cells, 90+i)
+	}
+	require.NoError(t, os.WriteFile(predicted, []byte(rows.String()), 0o644))
+	for space, c := range map[string]struct{ table, metric string }{
+		"nasbench201": {truth(t), "cifar10_test"}, "nasbench301": {predicted, "surrogate"},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), []string{
+			"rank", "-data", cifar(t), "-out", dir, "-space", space, "-table", c.table, "-samples", "10", "-tasks", "rot", "-seeds", "1",
+			"-width", "4", "-cells", "1", "-epochs", "1", "-batch", "4", "-subset", "8",
+		}, &out))
+		assert.Contains(t, out.String(), "10 of 10 architectures")
+		assert.Contains(t, out.String(), "\nranking by "+c.metric)
+		assert.Regexp(t, `\nrotation +(-?[0-9.]+|undefined)`, out.String())
+		table, err := os.ReadFile(filepath.Join(dir, "table.csv"))
+		require.NoError(t, err)
+		assert.Contains(t, string(table), ","+c.metric+"\n")
+	}
+}
+
 func TestRankTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accuracies.csv")
 	require.NoError(t, os.WriteFile(path, []byte("arch,object,jigsaw,flat\na,1,2,5\nb,2,3,5\nc,3,1,5\nd,4,4,5\n"), 0o644))
@@ -158,8 +191,10 @@ func TestRankBadFlags(t *testing.T) {
 	data := cifar(t)
 	for want, args := range map[string][]string{
 		"-data is missing": {},
-		`-space is "cells"; give one of darts, nasbench`: {"-data", data, "-space", "cells"},
+		`-space is "cells"; give one of darts, nasbench, nasbench201`: {"-data", data, "-space", "cells"},
 		"needs -table":                           {"-data", data, "-space", "nasbench"},
+		"-space nasbench201 needs -table":        {"-data", data, "-space", "nasbench201"},
+		"leave out -cells":                       {"-data", data, "-space", "transnas101", "-table", "t.csv", "-samples", "10", "-cells", "3"},
 		"a multiple of ten":                      {"-data", data, "-space", "nasbench", "-table", "t.csv", "-samples", "12"},
 		"-samples is 0; give 1 or more":          {"-data", data, "-samples", "0"},
 		"-epochs is -1; give 1 or more":          {"-data", data, "-epochs", "-1"},

@@ -30,9 +30,10 @@ func searchCommand() *command {
 			{"unnas search -data photos -task contrastive -epochs 10", "images of yours, without labels"},
 			{"unnas search -data imagenet -task rotation", "the published search; two days on two cores and more"},
 			{"unnas search -data imagenet -task jig -subset 1% -batch 8", "a taste of it, in less memory"},
+			{"unnas search -data cifar-10-batches-bin -space nasbench201 -benchmark nasbench201_accuracy.csv", "cells whose true accuracy is known and printed"},
 		},
-		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
-		texts:    map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
+		flags:    "cfg task preset space benchmark init width cells nodes partial epochs batch lr arch-lr arch-start algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
+		texts:    map[string]string{"cells": "cells of the network, or of a stage of -space nasbench201 [preset]", "init": "supernet to start from: run directory of a search [drawn]"},
 		defaults: map[string]string{"data": builtInTitle, "task": "rotation"},
 		ranks:    true,
 		run:      runSearch,
@@ -56,6 +57,9 @@ func runSearch(ctx context.Context, c *call) error {
 		return err
 	}
 	if err := c.checkOut(c.Path("search")); err != nil {
+		return err
+	}
+	if err := c.openBenchmark(); err != nil {
 		return err
 	}
 	src, err := c.open(ctx, k, task, decoder)
@@ -96,19 +100,9 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	config.Algorithm, config.Init = c.algorithm, c.init
-	b := &config.Space.Backbone
-	if c.given["width"] {
-		b.Width = c.width
-	}
-	if c.given["cells"] {
-		b.Cells, b.Reductions = c.cells, cell.Reductions(c.cells, len(b.Reductions))
-	}
-	if c.given["nodes"] {
-		config.Space.Nodes = c.nodes
-	}
-	if c.given["partial"] {
-		config.Space.PartialChannels = c.partial
+	config.Algorithms, config.Init = c.algorithms, c.init
+	if config.Space, err = c.searchSpace(config.Space, c.searchForm(k) == smallPreset); err != nil {
+		return nil, none, err
 	}
 	if c.given["epochs"] {
 		config.ArchStartEpoch = config.ArchStartEpoch * c.epochs / config.Epochs
@@ -123,6 +117,9 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if c.given["lr"] {
 		config.LR.Base = c.lr
 		config.LR.Min = min(config.LR.Min, c.lr)
+	}
+	if c.given["arch-start"] {
+		config.ArchStartEpoch = c.archStart
 	}
 	if c.given["arch-lr"] {
 		config.ArchLR = c.archLR
@@ -145,17 +142,21 @@ const (
 
 var presetNames = []string{publishedPreset, dartsPreset, pcdartsPreset, rankingPreset, smallPreset}
 
+// searchForm returns the preset of a search.
+func (c *call) searchForm(k kind) string {
+	if c.preset != "" {
+		return c.preset
+	}
+	if _, _, err := preset.Search(k.name, preset.Rotation); err == nil {
+		return publishedPreset
+	}
+	return smallPreset
+}
+
 // searchPreset returns the hyperparameters that a search starts from.
 func (c *call) searchPreset(k kind, task string) (darts.SearchConfig, error) {
-	name := c.preset
-	if name == "" {
-		name = smallPreset
-		if _, _, err := preset.Search(k.name, preset.Rotation); err == nil {
-			name = publishedPreset
-		}
-	}
 	var config darts.SearchConfig
-	switch name {
+	switch name := c.searchForm(k); name {
 	case publishedPreset:
 		return c.publishedSearch(k, task)
 	case dartsPreset:

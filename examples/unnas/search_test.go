@@ -278,7 +278,7 @@ func TestSearchPlan(t *testing.T) {
 	assert.Equal(t, "classification", name)
 	assert.Equal(t, []int{5, 2, 16, 2, 3}, []int{got.Epochs, got.ArchStartEpoch, got.Batch, got.Space.PartialChannels, got.Space.Nodes}, "the alphas sit out half of the epochs")
 	assert.Equal(t, []float64{0.025, 0.000075}, []float64{got.LR.Base, got.ArchLR})
-	assert.Equal(t, darts.SecondOrder, got.Algorithm)
+	assert.Equal(t, darts.Algorithms{darts.SecondOrder{}}, got.Algorithms)
 	assert.Contains(t, out, "batch 16, that of the preset 64: the learning rates change in proportion, of the weights to 0.025, of the architecture parameters to 7.5e-05\n")
 
 	_, got, _ = plan(t, preset.ImageNet1K, "-batch", "16", "-lr", "0.2", "-arch-lr", "0.01", "-micro-batch", "4")

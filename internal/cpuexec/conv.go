@@ -13,7 +13,7 @@ func (k conv) Traits(in []ir.Shape) pass.Traits {
 	t.Moments, t.Repeats = 1, output0
 	t.Scratch = func() (int, int) {
 		n, h, w, c := in[0].NHWC()
-		return kernel.ConvScratch(n, h, w, c, window(k.Window), k.Out, false)
+		return kernel.ConvScratch(precision(k.BFloat16), n, h, w, c, window(k.Window), k.Out, false)
 	}
 	return t
 }
@@ -23,7 +23,7 @@ func (k conv) Run(c *Context, out, in []Array) error {
 	if k.Bias {
 		bias = in[2].F
 	}
-	kernel.ConvForward(c.Pool, in[0].AsMap(), window(k.Window), k.ReLU, in[1].F, bias, out[0].F, k.Out, out[1].F)
+	kernel.ConvForward(c.Pool, precision(k.BFloat16), in[0].AsMap(), window(k.Window), k.ReLU, in[1].F, bias, out[0].F, k.Out, out[1].F)
 	return nil
 }
 
@@ -33,13 +33,13 @@ func (k convGrad) Traits(in []ir.Shape) pass.Traits {
 	t := readsFirst(in, 2)
 	t.Scratch = func() (int, int) {
 		n, h, w, c := in[1].NHWC()
-		return kernel.ConvScratch(n, h, w, c, window(k.Of.Window), k.Of.Out, true)
+		return kernel.ConvScratch(precision(k.Of.BFloat16), n, h, w, c, window(k.Of.Window), k.Of.Out, true)
 	}
 	return t
 }
 
 func (k convGrad) Run(c *Context, out, in []Array) error {
-	kernel.ConvBackward(c.Pool, in[0].AsMap(), in[1].AsMap(), window(k.Of.Window), k.Of.ReLU, in[2].F, out[0].F, out[1].F, out[2].F)
+	kernel.ConvBackward(c.Pool, precision(k.Of.BFloat16), in[0].AsMap(), in[1].AsMap(), window(k.Of.Window), k.Of.ReLU, in[2].F, out[0].F, out[1].F, out[2].F)
 	return nil
 }
 
@@ -51,15 +51,23 @@ func (k separableConv) Traits(in []ir.Shape) pass.Traits {
 	if len(k.Windows) == 1 {
 		t.Moments = 1
 	}
-	t.Scratch = func() (int, int) { return separableScratch(k.Windows, in[0], in[1:], 2, false) }
+	t.Scratch = func() (int, int) { return separableScratch(k.SeparableConv, in[0], in[1:], 2, false) }
 	return t
+}
+
+// precision is that of the products of a convolution.
+func precision(bfloat16 bool) kernel.Precision {
+	if bfloat16 {
+		return kernel.BFloat16
+	}
+	return kernel.Float32
 }
 
 // separableScratch returns the scratch memory of windows; weights has a pair of shapes
 // for each, step inputs apart.
-func separableScratch(windows []ir.Window, x ir.Shape, weights []ir.Shape, step int, backward bool) (int, int) {
-	list := make([]kernel.Stage, len(windows))
-	for i, w := range windows {
+func separableScratch(op ir.SeparableConv, x ir.Shape, weights []ir.Shape, step int, backward bool) (int, int) {
+	list := make([]kernel.Stage, len(op.Windows))
+	for i, w := range op.Windows {
 		list[i] = kernel.Stage{
 			Win: window(w),
 			WD:  make([]float32, weights[step*i].Size()),
@@ -67,7 +75,7 @@ func separableScratch(windows []ir.Window, x ir.Shape, weights []ir.Shape, step 
 		}
 	}
 	n, h, w, c := x.NHWC()
-	return kernel.StagesScratch(n, h, w, c, list, backward)
+	return kernel.StagesScratch(precision(op.BFloat16), n, h, w, c, list, backward)
 }
 
 func (k separableConv) Run(c *Context, out, in []Array) error {
@@ -78,7 +86,7 @@ func (k separableConv) Run(c *Context, out, in []Array) error {
 			Z: out[2*i].F, Mom: out[2*i+1].F,
 		}
 	}
-	kernel.StagesForward(c.Pool, in[0].AsMap(), list)
+	kernel.StagesForward(c.Pool, precision(k.BFloat16), in[0].AsMap(), list)
 	return nil
 }
 
@@ -93,8 +101,10 @@ func (k separableConvGrad) Traits(in []ir.Shape) pass.Traits {
 	}
 	return pass.Traits{
 		Pure: true, Reads: reads,
-		Sums:    func(i int) (sums, of int, ok bool) { return 1, 0, i == 0 },
-		Scratch: func() (int, int) { return separableScratch(k.Windows, in[0], in[2:], 3, true) },
+		Sums: func(i int) (sums, of int, ok bool) { return 1, 0, i == 0 },
+		Scratch: func() (int, int) {
+			return separableScratch(ir.SeparableConv(k.SeparableConvGrad), in[0], in[2:], 3, true)
+		},
 	}
 }
 
@@ -106,7 +116,7 @@ func (k separableConvGrad) Run(c *Context, out, in []Array) error {
 			GZ: in[1+3*i].AsMap(), GWD: out[2+2*i].F, GWP: out[3+2*i].F,
 		}
 	}
-	kernel.StagesBackward(c.Pool, in[0].AsMap(), list, out[0].F, out[1].F)
+	kernel.StagesBackward(c.Pool, precision(k.BFloat16), in[0].AsMap(), list, out[0].F, out[1].F)
 	return nil
 }
 

@@ -18,8 +18,9 @@ type Options struct {
 	// Recompute trades time for memory: maps that would lie idle for long are computed
 	// again. Results keep all their bits.
 	Recompute bool
-	// Compress stores maps that would lie idle for long as bfloat16.
-	Compress bool
+	// BFloat16 stores maps that would lie idle for long as bfloat16, and rounds the operands
+	// of the products of convolutions to it.
+	BFloat16 bool
 	// Overwrite lets the new value of a state overwrite the old one during the run, where
 	// nothing reads that any more: then it takes no memory, and is not copied. Every run
 	// then updates the states, and leaves them undefined if it fails.
@@ -106,8 +107,8 @@ func passes(o Options) []transformation {
 	if o.Recompute {
 		list = append(list, transformation{"rematerialise", with(pass.Rematerialise)})
 	}
-	if o.Compress {
-		list = append(list, transformation{"compress", pass.Compress})
+	if o.BFloat16 {
+		list = append(list, transformation{"round", pass.RoundOperands}, transformation{"compress", pass.Compress})
 	}
 	return list
 }

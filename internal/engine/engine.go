@@ -28,13 +28,16 @@ type Engine struct {
 	// Parts is the number of micro-batches of a batch, and Local that of this rank: those
 	// from Ranks.Rank()·Local on.
 	Parts, Local int
-	// Recompute and Compress trade time and precision for memory in the runners that are
+	// Recompute and BFloat16 trade time and precision for memory in the runners that are
 	// planned from then on, as in graph.Options.
-	Recompute, Compress bool
+	Recompute, BFloat16 bool
 	// Device runs the runners that are planned from then on; nil is the CPU. DeviceBytes is
 	// the memory of it that planned runners take.
 	Device      *xla.Device
 	DeviceBytes int64
+	// OnHost says that more than runners and updates reads or writes parameters and
+	// gradients in the middle of a step: the device does not keep them from run to run.
+	OnHost bool
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
@@ -110,7 +113,7 @@ func (e *Engine) gradients(n *Network, grads Grads) (graph.Options, error) {
 			return graph.Options{}, err
 		}
 	}
-	o := graph.Options{Recompute: e.Recompute, Compress: e.Compress, Want: n.wanted()}
+	o := graph.Options{Recompute: e.Recompute, BFloat16: e.BFloat16, Want: n.wanted()}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
 		// Some have no gradient, such as the alphas of a kind of cell that a short
@@ -161,7 +164,7 @@ func (e *Engine) Planned() int64 {
 
 // keeps reports whether the device keeps the parameters from run to run. Those of several
 // micro-batches are summed on the host.
-func (e *Engine) keeps() bool { return e.Device != nil && e.Parts == 1 }
+func (e *Engine) keeps() bool { return e.Device != nil && e.Parts == 1 && !e.OnHost }
 
 // Host hands memory that the device keeps to the host, as xla.Device.Host does: parameters,
 // their gradients and running statistics, and vectors of updates. All of it is meant if

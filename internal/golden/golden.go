@@ -61,6 +61,7 @@ type Case struct {
 	Batch      int
 	MicroBatch int `json:"micro_batch"` // 0 is the whole batch
 	Stem       cell.Stem
+	SpaceName  string `json:"space"` // "s1" to "s4"; empty for the space of the stem
 	Task       string
 	Classes    int
 	InChannels int `json:"in_channels"`

@@ -2,7 +2,6 @@ package golden_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,7 +53,7 @@ func TestGoldenOnDevice(t *testing.T) {
 			continue
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
-			if c.Kind != "nasbench" && os.Getenv("UNNAS_TEST_DEVICE") == "" {
+			if c.Kind != "nasbench" && device.Client.Platform() == "cpu" {
 				t.Skip("XLA takes minutes to compile it for CPUs")
 			}
 			c.t = t
@@ -238,8 +237,7 @@ func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia
 		require.NoError(t, err)
 		return y, nil
 	}
-	space := cell.DARTS(g.Stem, g.Width, g.Depth)
-	space.Backbone = g.Body()
+	space := g.Space()
 	if g.Kind == "search" || g.Kind == "trajectory" {
 		net, err := space.Supernet(s, x)
 		require.NoError(t, err)

@@ -3,6 +3,8 @@ package golden
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 
@@ -13,12 +15,26 @@ import (
 )
 
 // Body returns the backbone of a case.
-func (g *Case) Body() cell.Backbone {
-	body := cell.DARTS(g.Stem, g.Width, g.Depth).Backbone
-	if g.Task == "seg" {
-		body.Reductions = cell.Reductions(g.Depth, 1)
+func (g *Case) Body() cell.Backbone { return g.Space().Backbone }
+
+// Space returns the search space of a case.
+func (g *Case) Space() cell.Space {
+	switch {
+	case g.Stem == cell.NASBench201Stem:
+		return cell.NASBench201(g.Width, g.Depth)
+	case g.Stem == cell.TransNASStem:
+		return cell.TransNASBench101(g.Width)
 	}
-	return body
+	space := cell.DARTS(g.Stem, g.Width, g.Depth)
+	if number, err := strconv.Atoi(strings.TrimPrefix(g.SpaceName, "s")); err == nil {
+		if reduced, err := cell.RobustDARTS(number, g.Stem, g.Width, g.Depth); err == nil {
+			space = reduced
+		}
+	}
+	if g.Task == "seg" {
+		space.Backbone.Reductions = cell.Reductions(g.Depth, 1)
+	}
+	return space
 }
 
 // Problem returns the task of a case, with the sizes of the tensors of these names. It

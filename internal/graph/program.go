@@ -30,8 +30,9 @@ type Options struct {
 	// Recompute trades time for memory: it computes again what would lie idle for long.
 	// Results keep all their bits.
 	Recompute bool
-	// Compress stores maps that would lie idle for long as bfloat16.
-	Compress bool
+	// BFloat16 stores maps that would lie idle for long as bfloat16, and rounds the operands
+	// of the products of convolutions to it.
+	BFloat16 bool
 	// Workers is the size of the thread pool that the plan is for; 0 is the number of cores
 	// that the process may use. Results do not depend on it, nor on the size of the pool.
 	Workers int
@@ -92,7 +93,7 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 		}
 		return b.plan, nil
 	}
-	if b.plan.Plan, err = cpuexec.Compile(&b.program, cpuexec.Options{Recompute: o.Recompute, Compress: o.Compress, Workers: o.Workers}); err != nil {
+	if b.plan.Plan, err = cpuexec.Compile(&b.program, cpuexec.Options{Recompute: o.Recompute, BFloat16: o.BFloat16, Workers: o.Workers}); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
 	return b.plan, nil

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Conv is a full convolution, of the positive part of its input if ReLU. Inputs: x,
-// weight [rows, columns, C, Out], bias [Out] if Bias. Outputs: y, the moments of y (see
-// Moments).
+// Conv is a full convolution, of the positive part of its input if ReLU. If BFloat16, it
+// rounds the operands of its products to bfloat16 on a CPU. Inputs: x, weight [rows,
+// columns, C, Out], bias [Out] if Bias. Outputs: y, the moments of y (see Moments).
 type Conv struct {
-	Out        int
-	Window     Window
-	ReLU, Bias bool
+	Out                  int
+	Window               Window
+	ReLU, Bias, BFloat16 bool
 }
 
 func (o Conv) String() string {
-	return fmt.Sprintf("Conv{%d %v%s%s}", o.Out, o.Window, flag(o.ReLU, " relu"), flag(o.Bias, " bias"))
+	return fmt.Sprintf("Conv{%d %v%s%s%s}", o.Out, o.Window, flag(o.ReLU, " relu"), flag(o.Bias, " bias"), flag(o.BFloat16, " bfloat16"))
 }
 
 // listed returns windows in text.
@@ -83,12 +83,18 @@ func (o ConvGrad) Infer(in []Shape) ([]Shape, error) {
 }
 
 // SeparableConv is one or more depthwise-separable convolutions of the positive part of
-// one map: for each window a depthwise convolution, then a pointwise one. Inputs: x; for
-// each window the depthwise weight [rows, columns, 1, C] and the pointwise weight [1, 1,
-// C, Out]. Outputs: for each window y and its moments (see Moments).
-type SeparableConv struct{ Windows []Window }
+// one map: for each window a depthwise convolution, then a pointwise one. If BFloat16, the
+// latter rounds the operands of its products to bfloat16 on a CPU. Inputs: x; for each
+// window the depthwise weight [rows, columns, 1, C] and the pointwise weight [1, 1, C,
+// Out]. Outputs: for each window y and its moments (see Moments).
+type SeparableConv struct {
+	Windows  []Window
+	BFloat16 bool
+}
 
-func (o SeparableConv) String() string { return "SeparableConv{" + listed(o.Windows) + "}" }
+func (o SeparableConv) String() string {
+	return "SeparableConv{" + listed(o.Windows) + flag(o.BFloat16, " bfloat16") + "}"
+}
 
 // Infer returns the shapes of each y and its moments.
 func (o SeparableConv) Infer(in []Shape) ([]Shape, error) {
@@ -137,9 +143,9 @@ func (o SeparableConv) Cost(in []Shape) Cost {
 // SeparableConvGrad is the gradient of SeparableConv. Inputs: x; for each window gy and
 // the two weights. Outputs: the gradient of x, the sums [2, C] of it and of it times x;
 // for each window the gradients of the weights.
-type SeparableConvGrad struct{ Windows []Window }
+type SeparableConvGrad SeparableConv
 
-func (o SeparableConvGrad) String() string { return "GradSeparableConv{" + listed(o.Windows) + "}" }
+func (o SeparableConvGrad) String() string { return "Grad" + SeparableConv(o).String() }
 
 // Infer returns the shapes of the gradients and sums.
 func (o SeparableConvGrad) Infer(in []Shape) ([]Shape, error) {

@@ -71,14 +71,14 @@ func BenchmarkStage(b *testing.B) {
 			flops := 2 * s.n * oh * ow * (len(wd) + len(wp))
 			name := fmt.Sprintf("C%d@%d/k%ds%dd%d", s.c, s.size, win.KH, win.SH, win.DH)
 			b.Run(name+"/forward", func(b *testing.B) {
-				measure(b, flops, 0, func(t *ThreadPool) { StagesForward(t, x, list) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesForward(t, Float32, x, list) })
 			})
 			b.Run(name+"/backward", func(b *testing.B) { // the depthwise part three times, once again
 				flops := 2*flops + 2*s.n*oh*ow*len(wd)
-				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, x, list, gx, sums) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, Float32, x, list, gx, sums) })
 			})
 			b.Run(name+"/input", func(b *testing.B) {
-				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, x, input, gx, sums) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, Float32, x, input, gx, sums) })
 			})
 		}
 	}
@@ -111,15 +111,17 @@ func BenchmarkConv(b *testing.B) {
 		w, _ := weight(r, s.win.KH*s.win.KW*s.c*s.cout)
 		z, gx, gw := Floats(gz.Len()), Floats(x.Len()), Floats(len(w))
 		flops := 2 * s.n * oh * ow * len(w)
-		b.Run(s.name+"/forward", func(b *testing.B) {
-			measure(b, flops, 0, func(t *ThreadPool) { ConvForward(t, x, s.win, s.relu, w, nil, z, s.cout, nil) })
-		})
-		b.Run(s.name+"/backward", func(b *testing.B) {
-			measure(b, 2*flops, 0, func(t *ThreadPool) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, gw, nil) })
-		})
-		b.Run(s.name+"/input", func(b *testing.B) {
-			measure(b, flops, 0, func(t *ThreadPool) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, nil, nil) })
-		})
+		for p, name := range map[Precision]string{Float32: "", BFloat16: "/bfloat16"} {
+			b.Run(s.name+"/forward"+name, func(b *testing.B) {
+				measure(b, flops, 0, func(t *ThreadPool) { ConvForward(t, p, x, s.win, s.relu, w, nil, z, s.cout, nil) })
+			})
+			b.Run(s.name+"/backward"+name, func(b *testing.B) {
+				measure(b, 2*flops, 0, func(t *ThreadPool) { ConvBackward(t, p, gz, x, s.win, s.relu, w, gx, gw, nil) })
+			})
+			b.Run(s.name+"/input"+name, func(b *testing.B) {
+				measure(b, flops, 0, func(t *ThreadPool) { ConvBackward(t, p, gz, x, s.win, s.relu, w, gx, nil, nil) })
+			})
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func use(t *testing.T, p primitives) {
 func sameBits(t *testing.T, run func(pool *ThreadPool), outs ...[]float32) {
 	t.Helper()
 	var vector [][]float32
-	for _, level := range []cpu.Level{cpu.AVX512, cpu.AVX2, cpu.Generic} {
+	for _, level := range []cpu.Level{cpu.AVX512BF16, cpu.AVX512, cpu.AVX2, cpu.Generic} {
 		if int(level) >= len(variants) || level > cpu.Best() {
 			continue
 		}
@@ -66,8 +66,8 @@ func TestConvHasTheSameBits(t *testing.T) {
 			z, mom, gx := Floats(gz.Len()), Floats(3*cout), Floats(x.Len())
 			gw, gbias := Floats(len(weights)), Floats(cout)
 			sameBits(t, func(pool *ThreadPool) {
-				ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
-				ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
+				ConvForward(pool, Float32, x, win, relu, weights, bias, z, cout, mom)
+				ConvBackward(pool, Float32, gz, x, win, relu, weights, gx, gw, gbias)
 			}, z, mom, gx, gw, gbias)
 		})
 	}

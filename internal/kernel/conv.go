@@ -19,11 +19,12 @@ const (
 // those of a row of the kernel, else each tap on its own.
 type conv struct {
 	sweep
-	cout  int
-	row   int // elements of a row of the input as the products see it
-	run   int // inputs of a run of taps
-	runs  int // in a row of the kernel
-	strip int // output pixels of one product with a frame
+	precision Precision
+	cout      int
+	row       int // elements of a row of the input as the products see it
+	run       int // inputs of a run of taps
+	runs      int // in a row of the kernel
+	strip     int // output pixels of one product with a frame
 	// copies is a convolution with enough outputs that it pays to copy the inputs out
 	// of the frame, where the pixels of a product would be few.
 	copies bool
@@ -32,8 +33,8 @@ type conv struct {
 	pointwise bool
 }
 
-func newConv(n, h, w, c int, win Window, cout int) conv {
-	s := conv{sweep: newSweep(n, h, w, c, win), cout: cout, run: c, runs: win.KW}
+func newConv(p Precision, n, h, w, c int, win Window, cout int) conv {
+	s := conv{sweep: newSweep(n, h, w, c, win), precision: p, cout: cout, run: c, runs: win.KW}
 	s.row = s.frameRow()
 	few := min(h, s.oh)
 	s.bands = cut(n, few, max(s.row, s.ow*cout), 0) // products take longer than forming rows twice
@@ -59,7 +60,7 @@ func (s *conv) gradient() (r conv, ok bool) {
 	}
 	win := s.Window
 	win.PH, win.PW = s.reachH()-s.PH, s.reachW()-s.PW
-	return newConv(s.n, s.oh, s.ow, s.cout, win, s.c), true
+	return newConv(s.precision, s.n, s.oh, s.ow, s.cout, win, s.c), true
 }
 
 // columns returns the blocks of output channels of the tasks that share a band, if there
@@ -166,20 +167,22 @@ func (s *conv) seen(out rows, k int) area {
 }
 
 // multiply sets some columns of c to those of a·b, or adds the product to them if acc, for
-// some pixels.
-func (s *conv) multiply(ar area, a operand, b matrix, c operand, ch channels, acc bool) {
-	strip, depth := s.strips(a, c), min(b.rows, tileDepth)
-	width := b.tile(depth)
+// some pixels, with memory for operands.
+func (s *conv) multiply(buf []float32, ar area, a operand, b matrix, c operand, ch channels, acc bool) {
+	p := b.precision
+	strip, depth := s.strips(a, c), min(b.rows, tileDepth/p.per())
+	width, gemm := b.tile(depth), p.products().gemm
 	for l := 0; l < b.rows; l += depth {
 		for from := ch.from; from < ch.from+ch.n; from += width {
 			to := min(from+width, ch.from+ch.n)
 			for line := range ar.lines {
 				first := ar.first + line*s.ow
-				for p := 0; p < ar.length; p += strip {
+				for i := 0; i < ar.length; i += strip {
+					pixels, k := min(strip, ar.length-i), min(depth, b.rows-l)
+					x, row := p.left(buf, s.pixel(a, first+i)[l*p.per():], a.ld, pixels, k*p.per())
 					for j := from; j < to; {
-						x, ld, n := b.block(l, j, to)
-						active.gemm(min(strip, ar.length-p), n, min(depth, b.rows-l),
-							s.pixel(a, first+p)[l:], a.ld, x, ld, s.pixel(c, first+p)[j:], c.ld, acc || l > 0)
+						y, ld, n := b.block(l, j, to)
+						gemm(pixels, n, k, x, row, y, ld, s.pixel(c, first+i)[j:], c.ld, acc || l > 0)
 						j += n
 					}
 				}
@@ -188,19 +191,27 @@ func (s *conv) multiply(ar area, a operand, b matrix, c operand, ch channels, ac
 	}
 }
 
+// multiplySize is the memory that multiply needs for products of k numbers.
+func (s *conv) multiplySize(k int) int {
+	return s.precision.even(k).leftSize(max(s.strip, blockPixels), min(k, tileDepth))
+}
+
 // multiplyT adds aᵀ·b to c, which has k rows of n elements, for some pixels.
-func (s *conv) multiplyT(ar area, k int, a operand, b []float32, n int, c []float32) {
-	strip, height := s.strips(a, operand{}), max(1, tileFloats/n)
+func (s *conv) multiplyT(buf []float32, ar area, k int, a operand, b []float32, n int, c []float32) {
+	strip, height := s.strips(a, operand{}), tileHeight(n)
 	for l := 0; l < k; l += height {
 		for line := range ar.lines {
 			first := ar.first + line*s.ow
 			for p := 0; p < ar.length; p += strip {
-				active.gemmT(min(strip, ar.length-p), n, min(height, k-l),
+				s.precision.gemmT(buf, min(strip, ar.length-p), n, min(height, k-l),
 					s.pixel(a, first+p)[l:], a.ld, b[(first+p)*n:], n, c[l*n:], n, true)
 			}
 		}
 	}
 }
+
+// tileHeight returns the number of rows of n elements of a tile that stays in the L2 cache.
+func tileHeight(n int) int { return max(1, tileFloats/n) }
 
 // panelWidth is the number of columns that a product takes at a time: three
 // vectors or six.
@@ -209,20 +220,23 @@ const panelWidth = 48
 // matrix is the right operand of products. Where it is read often it is stored in
 // panels of columns, since rows far apart share few places in the cache.
 type matrix struct {
-	x       []float32
-	rows, n int
-	panels  bool
+	precision Precision // of the elements
+	x         []float32
+	rows, n   int
+	panels    bool
 
 	first, stored int // number of the first row of those stored
 }
 
-func newMatrix(x []float32, rows, n int, panels bool) matrix {
-	return matrix{x: x, rows: rows, n: n, panels: panels, stored: rows}
+// newMatrix returns a matrix of k rows of numbers.
+func newMatrix(p Precision, x []float32, k, n int, panels bool) matrix {
+	rows := k / p.per()
+	return matrix{precision: p, x: x, rows: rows, n: n, panels: panels, stored: rows}
 }
 
-// part returns some rows of a matrix.
+// part returns some rows of numbers of a matrix.
 func (m matrix) part(first, rows int) matrix {
-	m.first, m.rows = m.first+first, rows
+	m.first, m.rows = m.first+first/m.precision.per(), rows/m.precision.per()
 	return m
 }
 
@@ -245,10 +259,14 @@ func (m *matrix) tile(depth int) int {
 // panelsOf returns the number of panels of n columns.
 func panelsOf(n int) int { return (n + panelWidth - 1) / panelWidth }
 
-// pack stores a panel of src, which has rows of n elements.
-func pack(dst, src []float32, rows, n, panel int) {
+// pack stores a panel of src, which has rows of n numbers.
+func pack(p Precision, dst, src []float32, rows, n, panel int) {
 	j := panel * panelWidth
 	width := min(panelWidth, n-j)
+	if p == BFloat16 {
+		active.pairRows(dst[j*rows/2:], src[j:], n, rows, width)
+		return
+	}
 	for r := range rows {
 		copy(dst[j*rows+r*width:][:width], src[r*n+j:])
 	}
@@ -262,27 +280,31 @@ func packTransposed(dst, src []float32, rows, n, all, first, panel int) {
 	transposeBlock(dst[j*all+first*width:], width, src[j*rows:], rows, width, rows)
 }
 
-func (s *conv) forwardSizes() (frame, inputs, row int) {
+func (s *conv) forwardSizes() (frame, inputs, row, operands int) {
 	if !s.direct() {
 		frame = s.most((*sweep).outFrame) * s.frameRow()
 	}
-	return frame, s.inputsSize(), s.ow * s.cout
+	return frame, s.inputsSize(), s.ow * s.cout, s.multiplySize(s.run)
 }
 
-func (s *conv) backwardSizes() (frame, inputs, gx, gz, row int) {
+func (s *conv) backwardSizes() (frame, inputs, gx, gz, row, operands int) {
 	frame = s.most((*sweep).fullFrame) * s.frameRow()
 	gx = s.most((*sweep).inRows) * s.frameRow()
 	gz = s.most((*sweep).fullReverse) * s.ow * s.cout
-	return frame, s.inputsSize(), gx, gz, s.w * s.c
+	operands = max(s.multiplySize(s.cout), s.precision.gemmTSize(s.cout, min(s.run, tileHeight(s.cout))))
+	return frame, s.inputsSize(), gx, gz, s.w * s.c, operands
 }
 
-// packs reports whether it pays to store the weights in panels.
-func (s *conv) packs() bool { return s.cout > panelWidth && s.pixels() >= manyPixels }
+// packs reports whether it pays to store the weights in panels. Those of pairs have to be
+// made anyway.
+func (s *conv) packs() bool {
+	return s.cout > panelWidth && s.pixels() >= manyPixels || s.precision.even(s.c) == BFloat16
+}
 
 // ConvScratch returns the memory, in floats, that ConvForward or ConvBackward
 // needs for each worker and shared.
-func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
-	s := newConv(n, h, w, c, win, cout)
+func ConvScratch(p Precision, n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
+	s := newConv(p, n, h, w, c, win, cout)
 	if !backward {
 		perWorker, shared = total(s.forwardSizes()), total(s.forwardShared())
 		if g, ok := s.winograd(); ok {
@@ -315,8 +337,8 @@ func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker
 // ConvForward computes z [N, OH, OW, cout], the convolution of x, or if relu of
 // its positive part, by w[KH·KW·C·cout]. bias may be nil. mom, unless nil,
 // receives the moments of z as from Moments.
-func ConvForward(t *ThreadPool, x Map, win Window, relu bool, w, bias, z []float32, cout int, mom []float32) {
-	a := convForwardArgs{conv: newConv(x.N, x.H, x.W, x.C, win, cout), x: x, relu: relu, w: w, bias: bias, z: z}
+func ConvForward(t *ThreadPool, p Precision, x Map, win Window, relu bool, w, bias, z []float32, cout int, mom []float32) {
+	a := convForwardArgs{conv: newConv(p, x.N, x.H, x.W, x.C, win, cout), x: x, relu: relu, w: w, bias: bias, z: z}
 	x.check("x")
 	need("w", w, a.weights())
 	needIf("bias", bias, cout)
@@ -344,7 +366,7 @@ func ConvForward(t *ThreadPool, x Map, win Window, relu bool, w, bias, z []float
 	}
 	if a.packs() {
 		a.w, a.panels = panels, true
-		packRuns.run(t, a.KH*a.runs*panelsOf(cout), packArgs{a.w, w, a.run, cout})
+		packRuns.run(t, a.KH*a.runs*panelsOf(cout), packArgs{p.even(x.C), a.w, w, a.run, cout})
 	}
 	a.compute(t, mem.take(formedSize))
 	if mom != nil {
@@ -356,7 +378,7 @@ func ConvForward(t *ThreadPool, x Map, win Window, relu bool, w, bias, z []float
 // forwardShared returns the sizes of the memory that the workers have in common.
 func (s *conv) forwardShared() (parts, panels, formed int) {
 	if s.packs() {
-		panels = s.weights()
+		panels = s.weights() / s.precision.even(s.c).per()
 	}
 	if s.forms() {
 		formed = s.n * s.h * s.w * s.c
@@ -365,6 +387,7 @@ func (s *conv) forwardShared() (parts, panels, formed int) {
 }
 
 type packArgs struct {
+	precision Precision
 	dst, w    []float32
 	run, cout int
 }
@@ -373,7 +396,7 @@ type packArgs struct {
 var packRuns = newLoop(func(a *packArgs, _ *Worker, i int) {
 	panels := panelsOf(a.cout)
 	at := i / panels * a.run * a.cout
-	pack(a.dst[at:], a.w[at:], a.run, a.cout, i%panels)
+	pack(a.precision, a.dst[at/a.precision.per():], a.w[at:], a.run, a.cout, i%panels)
 })
 
 type convForwardArgs struct {
@@ -400,9 +423,9 @@ func (a convForwardArgs) compute(t *ThreadPool, mem []float32) {
 }
 
 var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
-	frameSize, inputsSize, rowSize := a.forwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, inputsSize, rowSize)))
-	frameBuf, inputs, row := mem.take(frameSize), mem.take(inputsSize), mem.take(rowSize)
+	frameSize, inputsSize, rowSize, operandsSize := a.forwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, rowSize, operandsSize)))
+	frameBuf, inputs, row, operands := mem.take(frameSize), mem.take(inputsSize), mem.take(rowSize), mem.take(operandsSize)
 	columns := a.columns()
 	task := i % a.tasks()
 	ch := columns.block(i / a.tasks()) // tasks with the same weights follow each other
@@ -429,10 +452,11 @@ var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
 	default:
 		begun = false
 	}
+	precision := a.precision.even(a.c)
 	for k := range a.KH * a.runs {
-		w := newMatrix(a.w[k*a.run*a.cout:], a.run, a.cout, a.panels)
+		w := newMatrix(precision, a.w[k*a.run*a.cout/precision.per():], a.run, a.cout, a.panels)
 		seen := a.seen(out, k)
-		a.multiply(seen, a.inputs(inputs, in, k, seen), w, operand{x: z, ld: a.cout}, ch, begun || k > 0)
+		a.multiply(operands, seen, a.inputs(inputs, in, k, seen), w, operand{x: z, ld: a.cout}, ch, begun || k > 0)
 	}
 	side := a.ow // pixels that lie side by side
 	if ch.n < a.cout {
@@ -458,8 +482,8 @@ var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
 
 // ConvBackward computes, from the gradient gz of the output of ConvForward, those
 // of x, of the weight and of the bias: gx, gw and gbias, each unless nil.
-func ConvBackward(t *ThreadPool, gz, x Map, win Window, relu bool, w, gx, gw, gbias []float32) {
-	a := convBackwardArgs{conv: newConv(x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, relu: relu, gx: gx}
+func ConvBackward(t *ThreadPool, p Precision, gz, x Map, win Window, relu bool, w, gx, gw, gbias []float32) {
+	a := convBackwardArgs{conv: newConv(p, x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, relu: relu, gx: gx}
 	x.check("x")
 	gz.like("gz", x.N, a.oh, a.ow, gz.C)
 	need("w", w, a.weights())
@@ -493,7 +517,12 @@ func ConvBackward(t *ThreadPool, gz, x Map, win Window, relu bool, w, gx, gw, gb
 	mem := pieces(t.Shared(total(a.weights()) + max(a.memory(), lines(formed))))
 	a.turned, a.buffers = mem.take(a.weights()), mem
 	if gx != nil {
-		turnTaps.run(t, win.KH*win.KW*panelsOf(a.c), turnArgs{a.conv, a.turned, w})
+		turn := turnArgs{a.conv, a.turned, w}
+		if p.even(a.cout) == BFloat16 { // pairs of neighbours are turned as numbers are
+			turn.cout, turn.w = a.cout/2, a.turned[a.weights()/2:]
+			ToBFloat16(t, turn.w, w)
+		}
+		turnTaps.run(t, win.KH*win.KW*panelsOf(a.c), turn)
 		if ok {
 			g := convForwardArgs{conv: r, x: gz, w: a.turned, panels: true, z: gx, masked: relu, mask: x}
 			g.compute(t, mem.take(formed))
@@ -562,10 +591,10 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		buffer := a.buffer(i)
 		gbias, gw = buffer[:a.biasSize()], buffer[a.biasSize():]
 	}
-	frameSize, inputsSize, gxSize, gzSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, rowSize)))
+	frameSize, inputsSize, gxSize, gzSize, rowSize, operandsSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, rowSize, operandsSize)))
 	frameBuf, inputs, gxBuf := mem.take(frameSize), mem.take(inputsSize), mem.take(gxSize)
-	gzBuf, row := mem.take(gzSize), mem.take(rowSize)
+	gzBuf, row, operands := mem.take(gzSize), mem.take(rowSize), mem.take(operandsSize)
 	for task, to := a.members(i); task < to; task++ {
 		image, band := a.at(task)
 		reverse := a.fullReverse(band)
@@ -573,7 +602,7 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		var frame []float32
 		if a.needW {
 			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, a.relu)
-			a.weightGradient(gw, frame, inputs, gz, band)
+			a.weightGradient(gw, frame, inputs, operands, gz, band)
 		}
 		if a.needBias {
 			out := a.outRows(band)
@@ -581,30 +610,30 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 				out.len()*a.ow, a.cout)
 		}
 		if a.gx != nil {
-			a.inputGradient(image, band, frame, gz, gxBuf, row)
+			a.inputGradient(image, band, frame, gz, gxBuf, row, operands)
 		}
 	}
 })
 
 // weightGradient adds to gw the products of the band's inputs and its gradients.
-func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz []float32, band int) {
+func (a *convBackwardArgs) weightGradient(gw, frame, inputs, operands, gz []float32, band int) {
 	out := a.outRows(band)
 	in := a.framed(frame, (a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow())
 	gz = gz[(out.from-a.fullReverse(band).from)*a.ow*a.cout:]
 	for k := range a.KH * a.runs {
 		seen := a.seen(out, k)
-		a.multiplyT(seen, a.run, a.inputs(inputs, in, k, seen), gz, a.cout, gw[k*a.run*a.cout:])
+		a.multiplyT(operands, seen, a.run, a.inputs(inputs, in, k, seen), gz, a.cout, gw[k*a.run*a.cout:])
 	}
 }
 
 // inputGradient computes the band's part of gx where there is a stride: each tap
 // adds the gradient of a window to the pixel that the tap saw.
-func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []float32) {
+func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row, operands []float32) {
 	in, seen, first := a.inRows(band), a.fullFrame(band), a.fullReverse(band).from
 	gx := a.gx[a.input(image, in.from)*a.c : a.input(image, in.to)*a.c]
 	sum := buf[:in.len()*a.frameRow()]
 	clear(sum)
-	inRun := a.KW / a.runs
+	inRun, precision := a.KW/a.runs, a.precision.even(a.cout)
 	for i := range a.KH * a.KW {
 		tap := a.KH*a.KW - 1 - i
 		ky, kx := tap/a.KW, tap%a.KW
@@ -614,8 +643,8 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 		}
 		g := gz[(hit.from-first)*a.ow*a.cout:]
 		dst := sum[(hit.from*a.SH-a.PH+ky*a.DH-in.from)*a.frameRow()+kx*a.DW*a.c:]
-		w := newMatrix(a.turned[i/inRun*inRun*a.c*a.cout:], inRun*a.cout, a.c, true)
-		a.multiply(a.whole(hit), operand{x: g, ld: a.cout}, w.part(i%inRun*a.cout, a.cout), a.framed(dst, 0), channels{0, a.c}, true)
+		w := newMatrix(precision, a.turned[i/inRun*inRun*a.c*a.cout/precision.per():], inRun*a.cout, a.c, true)
+		a.multiply(operands, a.whole(hit), operand{x: g, ld: a.cout}, w.part(i%inRun*a.cout, a.cout), a.framed(dst, 0), channels{0, a.c}, true)
 	}
 	for y := in.from; y < in.to; y++ {
 		from := a.inner(sum, in, y)

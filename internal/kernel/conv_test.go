@@ -24,7 +24,7 @@ func convWindows() []Window {
 func TestConv(t *testing.T) {
 	eachWindow(t, convWindows(), func(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string) {
 		for _, relu := range []bool{false, true} {
-			testConv(t, r, win, s, kind, relu, 5)
+			testConv(t, Float32, r, win, s, kind, relu, 5)
 		}
 	})
 }
@@ -37,7 +37,7 @@ func TestConvOfManyChannels(t *testing.T) {
 	require.Greater(t, 3*c, tileFloats/cout)
 	for i, shape := range [][4]int{{1, 3, 2, c}, {1, 2, narrowStrip, c}} {
 		win := Window{KH: 2, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1}
-		testConv(t, rng.New(7, "many channels", i, 0), win, shape, "affine", i > 0, cout)
+		testConv(t, Float32, rng.New(7, "many channels", i, 0), win, shape, "affine", i > 0, cout)
 	}
 }
 
@@ -48,9 +48,9 @@ func TestConvOfPanels(t *testing.T) {
 		const c = 3
 		cout := panelWidth + 1 + i*17
 		h := 21 * win.SH
-		s := newConv(2, h, 37, c, win, cout)
+		s := newConv(Float32, 2, h, 37, c, win, cout)
 		require.True(t, s.packs())
-		testConv(t, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
+		testConv(t, Float32, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
 	}
 }
 
@@ -68,10 +68,10 @@ func TestConvByWeightTiles(t *testing.T) {
 		{Square(1, 1, 1, 1), 3, 9, 4, 400, 330},
 		{Window{KH: 1, KW: 7, SH: 1, SW: 1, PH: 0, PW: 3, DH: 1, DW: 1}, 1, 3, 9, 150, 140},
 	} {
-		c := newConv(s.n, s.h, s.w, s.c, s.win, s.cout)
+		c := newConv(Float32, s.n, s.h, s.w, s.c, s.win, s.cout)
 		_, ok := c.weightTiles()
 		require.True(t, ok)
-		testConv(t, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
+		testConv(t, Float32, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
 	}
 }
 
@@ -80,7 +80,7 @@ func TestManyTasksOfWeightGradients(t *testing.T) {
 	for _, win := range []Window{Square(1, 1, 0, 1), Square(3, 1, 1, 1), Square(3, 2, 1, 1), Square(3, 1, 2, 2)} {
 		for _, size := range []int{7, 8, 14} {
 			for _, n := range []int{16, 32} {
-				s := newConv(n, size, size, 512, win, 512)
+				s := newConv(Float32, n, size, size, 512, win, 512)
 				tasks, buffers := 0, 0
 				if g, ok := s.winogradGradient(); ok {
 					groups := g.groups()
@@ -95,7 +95,7 @@ func TestManyTasksOfWeightGradients(t *testing.T) {
 	}
 }
 
-func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
+func testConv(t *testing.T, p Precision, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
 	n, h, w, c := s[0], s[1], s[2], s[3]
 	oh, ow := win.Out(h, w)
 	x, dx := lazy(r, kind, n, h, w, c)
@@ -110,21 +110,25 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 		bias, dbias = nil, nil
 	}
 
+	// The float64 sums are of what the products read: sums of float32 are near to them.
+	forward, backward := p.even(c), p.even(cout)
 	z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
-		ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
+	operate(t, sized(ConvScratch(p, n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
+		ConvForward(pool, p, x, win, relu, weights, bias, z, cout, mom)
 	}, z, mom)
-	want := refConv(seen, win, dw, dbias, cout)
+	want := refConv(forward.rounded(seen), win, forward.roundAll(dw), dbias, cout)
 	near(t, "z", want.v, z, sumTolerance)
 	near(t, "moments", refMoments(want), mom, sumTolerance)
 
 	gx, gw, gbias := Floats(x.Len()), Floats(len(weights)), Floats(cout)
-	wantX, wantW, wantBias := refConvBackward(dgz, seen, win, dw)
+	wantX, _, _ := refConvBackward(backward.rounded(dgz), seen, win, backward.roundAll(dw))
+	_, wantW, _ := refConvBackward(p.rounded(dgz), p.rounded(seen), win, dw)
+	_, _, wantBias := refConvBackward(dgz, seen, win, dw)
 	if relu {
 		wantX = dx.where(wantX)
 	}
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
-		ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
+	operate(t, sized(ConvScratch(p, n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
+		ConvBackward(pool, p, gz, x, win, relu, weights, gx, gw, gbias)
 	}, gx, gw, gbias)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "gw", wantW, gw, sumTolerance)

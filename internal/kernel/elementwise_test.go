@@ -104,8 +104,8 @@ func TestMomentsOfLargeOutputs(t *testing.T) {
 		size    scratchSize
 		forward func(t *ThreadPool, z, mom []float32)
 	}{
-		{"convolution", h, w, cout, sized(ConvScratch(n, h, w, c, one, cout, false)), func(t *ThreadPool, z, mom []float32) {
-			ConvForward(t, x, one, false, full, nil, z, cout, mom)
+		{"convolution", h, w, cout, sized(ConvScratch(Float32, n, h, w, c, one, cout, false)), func(t *ThreadPool, z, mom []float32) {
+			ConvForward(t, Float32, x, one, false, full, nil, z, cout, mom)
 		}},
 		{"max pooling", h, w, c, sized(MaxPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *ThreadPool, z, mom []float32) {
 			MaxPoolForward(t, x, Square(3, 1, 1, 1), z, mom)
@@ -116,9 +116,9 @@ func TestMomentsOfLargeOutputs(t *testing.T) {
 		{"factorised reduction", h / 2, w / 2, cout, sized(ReduceScratch(n, h, w, c, cout, false)), func(t *ThreadPool, z, mom []float32) {
 			ReduceForward(t, x, half, other, z, cout, mom)
 		}},
-		{"stage", h, w, cout, sized(StagesScratch(n, h, w, c, stages, false)), func(t *ThreadPool, z, mom []float32) {
+		{"stage", h, w, cout, sized(StagesScratch(Float32, n, h, w, c, stages, false)), func(t *ThreadPool, z, mom []float32) {
 			stages[0].Z, stages[0].Mom = z, mom
-			StagesForward(t, x, stages)
+			StagesForward(t, Float32, x, stages)
 		}},
 	} {
 		t.Run(k.name, func(t *testing.T) {

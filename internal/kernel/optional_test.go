@@ -28,10 +28,10 @@ func TestGradientsAreOptional(t *testing.T) {
 		run   func(t *ThreadPool, g [][]float32)
 	}{
 		{"stage", []int{x.Len(), len(wd), len(wp)}, func(t *ThreadPool, g [][]float32) {
-			StagesBackward(t, x, []Stage{{Win: win, WD: wd, WP: wp, GZ: gz, GWD: g[1], GWP: g[2]}}, g[0], nil)
+			StagesBackward(t, Float32, x, []Stage{{Win: win, WD: wd, WP: wp, GZ: gz, GWD: g[1], GWP: g[2]}}, g[0], nil)
 		}},
 		{"conv", []int{x.Len(), len(full), cout}, func(t *ThreadPool, g [][]float32) {
-			ConvBackward(t, gz, x, win, true, full, g[0], g[1], g[2])
+			ConvBackward(t, Float32, gz, x, win, true, full, g[0], g[1], g[2])
 		}},
 		{"reduce", []int{x.Len(), len(wp) / 2, len(wp) / 2}, func(t *ThreadPool, g [][]float32) {
 			ReduceBackward(t, gz, x, wp[:len(wp)/2], wp[len(wp)/2:], g[0], g[1], g[2])
@@ -74,10 +74,10 @@ func TestMomentsAreOptional(t *testing.T) {
 	win, strided := Square(3, 1, 1, 1), Square(3, 2, 1, 1)
 	for name, run := range map[string]func(t *ThreadPool, z, mom []float32){
 		"stage": func(t *ThreadPool, z, mom []float32) {
-			StagesForward(t, x, []Stage{{Win: win, WD: wd, WP: wp, Z: z[:n*h*w*cout], Mom: mom}})
+			StagesForward(t, Float32, x, []Stage{{Win: win, WD: wd, WP: wp, Z: z[:n*h*w*cout], Mom: mom}})
 		},
 		"conv": func(t *ThreadPool, z, mom []float32) {
-			ConvForward(t, x, win, true, full, nil, z[:n*h*w*cout], cout, mom)
+			ConvForward(t, Float32, x, win, true, full, nil, z[:n*h*w*cout], cout, mom)
 		},
 		"reduce": func(t *ThreadPool, z, mom []float32) { ReduceForward(t, x, wp[:6], wp[6:], z[:n*3*3*cout], cout, mom) },
 		"max":    func(t *ThreadPool, z, mom []float32) { MaxPoolForward(t, x, strided, z[:n*3*3*c], mom) },
@@ -116,13 +116,13 @@ func TestMisuse(t *testing.T) {
 			MaxPoolBackward(pool, x, x, Square(3, 2, 1, 1), Floats(32))
 		}},
 		{"kernel: window {KH:9 KW:9 SH:1 SW:1 PH:0 PW:0 DH:1 DW:1} does not fit into 4×4 pixels", func() {
-			ConvForward(pool, x, Square(9, 1, 0, 1), false, w[:162], nil, Floats(1), 1, nil)
+			ConvForward(pool, Float32, x, Square(9, 1, 0, 1), false, w[:162], nil, Floats(1), 1, nil)
 		}},
 		{"kernel: window {KH:1 KW:1 SH:1 SW:1 PH:1 PW:1 DH:1 DW:1} is not square or padded by more than it reaches", func() {
-			StagesForward(pool, x, []Stage{{Win: Square(1, 1, 1, 1), WD: w[:2], WP: w[:4], Z: Floats(72)}})
+			StagesForward(pool, Float32, x, []Stage{{Win: Square(1, 1, 1, 1), WD: w[:2], WP: w[:4], Z: Floats(72)}})
 		}},
 		{"kernel: a stage's WP has 5 elements, want 4", func() {
-			StagesForward(pool, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
+			StagesForward(pool, Float32, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
 		}},
 		{"kernel: a factorised reduction has an even number of channels, not 3", func() {
 			ReduceForward(pool, x, w[:2], w[:2], Floats(12), 3, nil)

@@ -3,8 +3,9 @@ package kernel
 // primitives are the inner loops of all kernels, in one variant. The functions
 // of the generic variant define what each does.
 type primitives struct {
-	gemm      func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool)
-	gemmT     func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool)
+	products          // of numbers
+	pairs    products // of pairs of bfloat16
+
 	affine    func(dst, p, q, a, b, d []float32, n, c int, relu bool)
 	addAffine func(dst, p, a, d []float32, n, c int)
 	moments   func(s, ss, x []float32, n, c int)
@@ -20,8 +21,15 @@ type primitives struct {
 
 	toBFloat16   func(dst []uint16, x []float32)
 	fromBFloat16 func(dst []float32, x []uint16)
+	pairRows     func(dst, x []float32, ld, rows, c int)
 
 	transform [transforms]func(dst []float32, to grid, src []float32, from grid, n, c int)
+}
+
+// products are the matrix products of one kind of elements.
+type products struct {
+	gemm  func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool)
+	gemmT func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool)
 }
 
 // grid is how tiles lie in memory: the distances, in floats, between neighbouring

@@ -309,6 +309,148 @@ DATA expSeries7<>+56(SB)/4, $0x39500d01
 DATA expSeries7<>+60(SB)/4, $0x39500d01
 GLOBL expSeries7<>(SB), RODATA|NOPTR, $64
 
+DATA highHalves<>+0(SB)/4, $0xffff0000
+DATA highHalves<>+4(SB)/4, $0xffff0000
+DATA highHalves<>+8(SB)/4, $0xffff0000
+DATA highHalves<>+12(SB)/4, $0xffff0000
+DATA highHalves<>+16(SB)/4, $0xffff0000
+DATA highHalves<>+20(SB)/4, $0xffff0000
+DATA highHalves<>+24(SB)/4, $0xffff0000
+DATA highHalves<>+28(SB)/4, $0xffff0000
+DATA highHalves<>+32(SB)/4, $0xffff0000
+DATA highHalves<>+36(SB)/4, $0xffff0000
+DATA highHalves<>+40(SB)/4, $0xffff0000
+DATA highHalves<>+44(SB)/4, $0xffff0000
+DATA highHalves<>+48(SB)/4, $0xffff0000
+DATA highHalves<>+52(SB)/4, $0xffff0000
+DATA highHalves<>+56(SB)/4, $0xffff0000
+DATA highHalves<>+60(SB)/4, $0xffff0000
+GLOBL highHalves<>(SB), RODATA|NOPTR, $64
+
+DATA pairOrder<>+0(SB)/2, $0x0000
+DATA pairOrder<>+2(SB)/2, $0x0010
+DATA pairOrder<>+4(SB)/2, $0x0001
+DATA pairOrder<>+6(SB)/2, $0x0011
+DATA pairOrder<>+8(SB)/2, $0x0002
+DATA pairOrder<>+10(SB)/2, $0x0012
+DATA pairOrder<>+12(SB)/2, $0x0003
+DATA pairOrder<>+14(SB)/2, $0x0013
+DATA pairOrder<>+16(SB)/2, $0x0004
+DATA pairOrder<>+18(SB)/2, $0x0014
+DATA pairOrder<>+20(SB)/2, $0x0005
+DATA pairOrder<>+22(SB)/2, $0x0015
+DATA pairOrder<>+24(SB)/2, $0x0006
+DATA pairOrder<>+26(SB)/2, $0x0016
+DATA pairOrder<>+28(SB)/2, $0x0007
+DATA pairOrder<>+30(SB)/2, $0x0017
+DATA pairOrder<>+32(SB)/2, $0x0008
+DATA pairOrder<>+34(SB)/2, $0x0018
+DATA pairOrder<>+36(SB)/2, $0x0009
+DATA pairOrder<>+38(SB)/2, $0x0019
+DATA pairOrder<>+40(SB)/2, $0x000a
+DATA pairOrder<>+42(SB)/2, $0x001a
+DATA pairOrder<>+44(SB)/2, $0x000b
+DATA pairOrder<>+46(SB)/2, $0x001b
+DATA pairOrder<>+48(SB)/2, $0x000c
+DATA pairOrder<>+50(SB)/2, $0x001c
+DATA pairOrder<>+52(SB)/2, $0x000d
+DATA pairOrder<>+54(SB)/2, $0x001d
+DATA pairOrder<>+56(SB)/2, $0x000e
+DATA pairOrder<>+58(SB)/2, $0x001e
+DATA pairOrder<>+60(SB)/2, $0x000f
+DATA pairOrder<>+62(SB)/2, $0x001f
+GLOBL pairOrder<>(SB), RODATA|NOPTR, $64
+
+DATA rounding0<>+0(SB)/4, $0x00000001
+DATA rounding0<>+4(SB)/4, $0x00000001
+DATA rounding0<>+8(SB)/4, $0x00000001
+DATA rounding0<>+12(SB)/4, $0x00000001
+DATA rounding0<>+16(SB)/4, $0x00000001
+DATA rounding0<>+20(SB)/4, $0x00000001
+DATA rounding0<>+24(SB)/4, $0x00000001
+DATA rounding0<>+28(SB)/4, $0x00000001
+DATA rounding0<>+32(SB)/4, $0x00000001
+DATA rounding0<>+36(SB)/4, $0x00000001
+DATA rounding0<>+40(SB)/4, $0x00000001
+DATA rounding0<>+44(SB)/4, $0x00000001
+DATA rounding0<>+48(SB)/4, $0x00000001
+DATA rounding0<>+52(SB)/4, $0x00000001
+DATA rounding0<>+56(SB)/4, $0x00000001
+DATA rounding0<>+60(SB)/4, $0x00000001
+GLOBL rounding0<>(SB), RODATA|NOPTR, $64
+
+DATA rounding1<>+0(SB)/4, $0x00007fff
+DATA rounding1<>+4(SB)/4, $0x00007fff
+DATA rounding1<>+8(SB)/4, $0x00007fff
+DATA rounding1<>+12(SB)/4, $0x00007fff
+DATA rounding1<>+16(SB)/4, $0x00007fff
+DATA rounding1<>+20(SB)/4, $0x00007fff
+DATA rounding1<>+24(SB)/4, $0x00007fff
+DATA rounding1<>+28(SB)/4, $0x00007fff
+DATA rounding1<>+32(SB)/4, $0x00007fff
+DATA rounding1<>+36(SB)/4, $0x00007fff
+DATA rounding1<>+40(SB)/4, $0x00007fff
+DATA rounding1<>+44(SB)/4, $0x00007fff
+DATA rounding1<>+48(SB)/4, $0x00007fff
+DATA rounding1<>+52(SB)/4, $0x00007fff
+DATA rounding1<>+56(SB)/4, $0x00007fff
+DATA rounding1<>+60(SB)/4, $0x00007fff
+GLOBL rounding1<>(SB), RODATA|NOPTR, $64
+
+DATA rounding2<>+0(SB)/4, $0x00400000
+DATA rounding2<>+4(SB)/4, $0x00400000
+DATA rounding2<>+8(SB)/4, $0x00400000
+DATA rounding2<>+12(SB)/4, $0x00400000
+DATA rounding2<>+16(SB)/4, $0x00400000
+DATA rounding2<>+20(SB)/4, $0x00400000
+DATA rounding2<>+24(SB)/4, $0x00400000
+DATA rounding2<>+28(SB)/4, $0x00400000
+DATA rounding2<>+32(SB)/4, $0x00400000
+DATA rounding2<>+36(SB)/4, $0x00400000
+DATA rounding2<>+40(SB)/4, $0x00400000
+DATA rounding2<>+44(SB)/4, $0x00400000
+DATA rounding2<>+48(SB)/4, $0x00400000
+DATA rounding2<>+52(SB)/4, $0x00400000
+DATA rounding2<>+56(SB)/4, $0x00400000
+DATA rounding2<>+60(SB)/4, $0x00400000
+GLOBL rounding2<>(SB), RODATA|NOPTR, $64
+
+DATA rounding3<>+0(SB)/4, $0x7f800000
+DATA rounding3<>+4(SB)/4, $0x7f800000
+DATA rounding3<>+8(SB)/4, $0x7f800000
+DATA rounding3<>+12(SB)/4, $0x7f800000
+DATA rounding3<>+16(SB)/4, $0x7f800000
+DATA rounding3<>+20(SB)/4, $0x7f800000
+DATA rounding3<>+24(SB)/4, $0x7f800000
+DATA rounding3<>+28(SB)/4, $0x7f800000
+DATA rounding3<>+32(SB)/4, $0x7f800000
+DATA rounding3<>+36(SB)/4, $0x7f800000
+DATA rounding3<>+40(SB)/4, $0x7f800000
+DATA rounding3<>+44(SB)/4, $0x7f800000
+DATA rounding3<>+48(SB)/4, $0x7f800000
+DATA rounding3<>+52(SB)/4, $0x7f800000
+DATA rounding3<>+56(SB)/4, $0x7f800000
+DATA rounding3<>+60(SB)/4, $0x7f800000
+GLOBL rounding3<>(SB), RODATA|NOPTR, $64
+
+DATA rounding4<>+0(SB)/4, $0x80000000
+DATA rounding4<>+4(SB)/4, $0x80000000
+DATA rounding4<>+8(SB)/4, $0x80000000
+DATA rounding4<>+12(SB)/4, $0x80000000
+DATA rounding4<>+16(SB)/4, $0x80000000
+DATA rounding4<>+20(SB)/4, $0x80000000
+DATA rounding4<>+24(SB)/4, $0x80000000
+DATA rounding4<>+28(SB)/4, $0x80000000
+DATA rounding4<>+32(SB)/4, $0x80000000
+DATA rounding4<>+36(SB)/4, $0x80000000
+DATA rounding4<>+40(SB)/4, $0x80000000
+DATA rounding4<>+44(SB)/4, $0x80000000
+DATA rounding4<>+48(SB)/4, $0x80000000
+DATA rounding4<>+52(SB)/4, $0x80000000
+DATA rounding4<>+56(SB)/4, $0x80000000
+DATA rounding4<>+60(SB)/4, $0x80000000
+GLOBL rounding4<>(SB), RODATA|NOPTR, $64
+
 // func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 // Requires: AVX, CMOV, FMA3
 TEXT ·productAVX2(SB), NOSPLIT, $208-81
@@ -401,7 +543,6 @@ ready13:
 
 loop14:
 	VMOVUPS      (R9), Y9
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VBROADCASTSS (AX)(CX*1), Y8
@@ -418,6 +559,7 @@ loop14:
 	VFMADD231PS  Y9, Y8, Y6
 	VBROADCASTSS (AX)(SI*1), Y8
 	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
 	JNZ          loop14
@@ -482,7 +624,6 @@ ready18:
 
 loop19:
 	VMOVUPS      (DI), Y5
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (AX)(CX*1), Y4
@@ -491,6 +632,7 @@ loop19:
 	VFMADD231PS  Y5, Y4, Y2
 	VBROADCASTSS (AX)(DX*1), Y4
 	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop19
@@ -573,7 +715,6 @@ ready21:
 
 loop22:
 	VMOVUPS      (R9), Y5
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (DI), Y4
@@ -582,6 +723,7 @@ loop22:
 	VFMADD231PS  Y5, Y4, Y2
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -680,7 +822,6 @@ ready27:
 loop28:
 	VMOVUPS      (SP), Y9
 	VMASKMOVPS   (R9), Y9, Y9
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VBROADCASTSS (AX)(CX*1), Y8
@@ -697,6 +838,7 @@ loop28:
 	VFMADD231PS  Y9, Y8, Y6
 	VBROADCASTSS (AX)(SI*1), Y8
 	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
 	JNZ          loop28
@@ -918,7 +1060,6 @@ ready56:
 loop57:
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (DI), Y5, Y5
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (AX)(CX*1), Y4
@@ -927,6 +1068,7 @@ loop57:
 	VFMADD231PS  Y5, Y4, Y2
 	VBROADCASTSS (AX)(DX*1), Y4
 	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop57
@@ -1090,7 +1232,6 @@ ready71:
 loop72:
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (R9), Y5, Y5
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (DI), Y4
@@ -1099,6 +1240,7 @@ loop72:
 	VFMADD231PS  Y5, Y4, Y2
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -1272,7 +1414,6 @@ ready90:
 loop91:
 	VMOVUPS      (R8), Y13
 	VMOVUPS      32(R8), Y14
-	ADDQ         DI, R8
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -1291,6 +1432,7 @@ loop91:
 	VBROADCASTSS (AX)(BX*1), Y12
 	VFMADD231PS  Y13, Y12, Y10
 	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         DI, R8
 	ADDQ         SI, AX
 	DECQ         R9
 	JNZ          loop91
@@ -1367,7 +1509,6 @@ ready95:
 loop96:
 	VMOVUPS      (DI), Y9
 	VMOVUPS      32(DI), Y10
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VFMADD231PS  Y10, Y8, Y1
@@ -1380,6 +1521,7 @@ loop96:
 	VBROADCASTSS (AX)(DX*1), Y8
 	VFMADD231PS  Y9, Y8, Y6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop96
@@ -1475,7 +1617,6 @@ ready98:
 loop99:
 	VMOVUPS      (R9), Y9
 	VMOVUPS      32(R9), Y10
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VFMADD231PS  Y10, Y8, Y1
@@ -1488,6 +1629,7 @@ loop99:
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y9, Y8, Y6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -1600,7 +1742,6 @@ loop106:
 	VMOVUPS      (R8), Y13
 	VMOVUPS      (SP), Y14
 	VMASKMOVPS   32(R8), Y14, Y14
-	ADDQ         DI, R8
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -1619,6 +1760,7 @@ loop106:
 	VBROADCASTSS (AX)(BX*1), Y12
 	VFMADD231PS  Y13, Y12, Y10
 	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         DI, R8
 	ADDQ         SI, AX
 	DECQ         R9
 	JNZ          loop106
@@ -1814,7 +1956,6 @@ loop129:
 	VMOVUPS      (DI), Y9
 	VMOVUPS      (SP), Y10
 	VMASKMOVPS   32(DI), Y10, Y10
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VFMADD231PS  Y10, Y8, Y1
@@ -1827,6 +1968,7 @@ loop129:
 	VBROADCASTSS (AX)(DX*1), Y8
 	VFMADD231PS  Y9, Y8, Y6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop129
@@ -2003,7 +2145,6 @@ loop144:
 	VMOVUPS      (R9), Y9
 	VMOVUPS      (SP), Y10
 	VMASKMOVPS   32(R9), Y10, Y10
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y9, Y8, Y0
 	VFMADD231PS  Y10, Y8, Y1
@@ -2016,6 +2157,7 @@ loop144:
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y9, Y8, Y6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -2187,7 +2329,6 @@ loop162:
 	VMOVUPS      (DI), Y13
 	VMOVUPS      32(DI), Y14
 	VMOVUPS      64(DI), Y15
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -2204,6 +2345,7 @@ loop162:
 	VFMADD231PS  Y13, Y12, Y9
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop162
@@ -2312,7 +2454,6 @@ loop165:
 	VMOVUPS      (R9), Y13
 	VMOVUPS      32(R9), Y14
 	VMOVUPS      64(R9), Y15
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -2329,6 +2470,7 @@ loop165:
 	VFMADD231PS  Y13, Y12, Y9
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -2437,7 +2579,6 @@ loop171:
 	VMOVUPS      32(DI), Y14
 	VMOVUPS      (SP), Y15
 	VMASKMOVPS   64(DI), Y15, Y15
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -2454,6 +2595,7 @@ loop171:
 	VFMADD231PS  Y13, Y12, Y9
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
 	JNZ          loop171
@@ -2643,7 +2785,6 @@ loop186:
 	VMOVUPS      32(R9), Y14
 	VMOVUPS      (SP), Y15
 	VMASKMOVPS   64(R9), Y15, Y15
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y13, Y12, Y0
 	VFMADD231PS  Y14, Y12, Y1
@@ -2660,6 +2801,7 @@ loop186:
 	VFMADD231PS  Y13, Y12, Y9
 	VFMADD231PS  Y14, Y12, Y10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
@@ -2774,6 +2916,2939 @@ end198:
 finish166:
 	JMP done2
 
+// func pairProductAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
+TEXT ·pairProductAVX2(SB), NOSPLIT, $224-81
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $+32832, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    n+8(FP), AX
+	ANDQ    $+7, AX
+	MOVQ    AX, 48(SP)
+	NEGQ    AX
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    n+8(FP), AX
+	MOVQ    AX, 56(SP)
+	MOVQ    b+48(FP), AX
+	MOVQ    AX, 64(SP)
+	MOVQ    c+64(FP), AX
+	MOVQ    AX, 72(SP)
+
+columns199:
+	MOVQ  56(SP), AX
+	CMPQ  AX, $+32
+	JG    full203
+	CMPQ  AX, $+24
+	JE    full205
+	JG    full203
+	CMPQ  AX, $+16
+	JE    full203
+	JG    part206
+	CMPQ  AX, $+8
+	JE    full201
+	JG    part204
+	TESTQ AX, AX
+	JNZ   part202
+
+done200:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+full201:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 80(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 88(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 96(SP)
+
+rows208:
+	CMPQ    80(SP), $+8
+	JLT     next209
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed210
+	MOVQ    96(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMOVUPS (AX)(BX*1), Y5
+	VMOVUPS (AX)(DX*2), Y6
+	VMOVUPS (AX)(SI*1), Y7
+	JMP     ready211
+
+zeroed210:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready211:
+	MOVQ 88(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 64(SP), R9
+	MOVQ k+16(FP), R10
+
+loop212:
+	VMOVUPS      (R9), Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VBROADCASTSS (AX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      (R9), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (AX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop212
+	MOVQ         96(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	VMOVUPS      Y4, (AX)(CX*4)
+	VMOVUPS      Y5, (AX)(BX*1)
+	VMOVUPS      Y6, (AX)(DX*2)
+	VMOVUPS      Y7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 88(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 96(SP)
+	SUBQ         $+8, 80(SP)
+	JMP          rows208
+
+next209:
+rows213:
+	CMPQ    80(SP), $+4
+	JLT     next214
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed215
+	MOVQ    96(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	JMP     ready216
+
+zeroed215:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready216:
+	MOVQ 88(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop217:
+	VMOVUPS      (DI), Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (AX), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS      (DI), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop217
+	MOVQ         96(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 88(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 96(SP)
+	SUBQ         $+4, 80(SP)
+	JMP          rows213
+
+next214:
+	MOVQ    80(SP), AX
+	TESTQ   AX, AX
+	JZ      finish207
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed218
+	MOVQ    96(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS (DI), Y1
+	VMOVUPS (R8), Y2
+	VMOVUPS (CX), Y3
+	JMP     ready219
+
+zeroed218:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready219:
+	MOVQ    88(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop220:
+	VMOVUPS      (R9), Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (SI), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS      (R9), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (SI), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop220
+	MOVQ         96(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, (AX)
+
+finish207:
+	ADDQ $+32, 64(SP)
+	ADDQ $+32, 72(SP)
+	SUBQ $+8, 56(SP)
+	JMP  columns199
+
+part202:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 104(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 112(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 120(SP)
+
+rows222:
+	CMPQ       104(SP), $+8
+	JLT        next223
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed224
+	MOVQ       120(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (DX)(CX*2), BX
+	LEAQ       (BX)(CX*2), SI
+	VMOVUPS    16(SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
+	VMOVUPS    16(SP), Y2
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
+	VMOVUPS    16(SP), Y4
+	VMASKMOVPS (AX)(CX*4), Y4, Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS (AX)(BX*1), Y5, Y5
+	VMOVUPS    16(SP), Y6
+	VMASKMOVPS (AX)(DX*2), Y6, Y6
+	VMOVUPS    16(SP), Y7
+	VMASKMOVPS (AX)(SI*1), Y7, Y7
+	JMP        ready225
+
+zeroed224:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready225:
+	MOVQ 112(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 64(SP), R9
+	MOVQ k+16(FP), R10
+
+loop226:
+	VMOVUPS      16(SP), Y9
+	VMASKMOVPS   (R9), Y9, Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VBROADCASTSS (AX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      16(SP), Y9
+	VMASKMOVPS   (R9), Y9, Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (AX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop226
+	MOVQ         120(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX), DI
+	TESTB        $0x04, 48(SP)
+	JZ           two227
+	VMOVUPS      X0, (DI)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, DI
+
+two227:
+	TESTB    $0x02, 48(SP)
+	JZ       one228
+	VMOVLPS  X0, (DI)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, DI
+
+one228:
+	TESTB  $0x01, 48(SP)
+	JZ     end229
+	VMOVSS X0, (DI)
+
+end229:
+	LEAQ         (AX)(CX*1), DI
+	TESTB        $0x04, 48(SP)
+	JZ           two230
+	VMOVUPS      X1, (DI)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, DI
+
+two230:
+	TESTB    $0x02, 48(SP)
+	JZ       one231
+	VMOVLPS  X1, (DI)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, DI
+
+one231:
+	TESTB  $0x01, 48(SP)
+	JZ     end232
+	VMOVSS X1, (DI)
+
+end232:
+	LEAQ         (AX)(CX*2), DI
+	TESTB        $0x04, 48(SP)
+	JZ           two233
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
+
+two233:
+	TESTB    $0x02, 48(SP)
+	JZ       one234
+	VMOVLPS  X2, (DI)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, DI
+
+one234:
+	TESTB  $0x01, 48(SP)
+	JZ     end235
+	VMOVSS X2, (DI)
+
+end235:
+	LEAQ         (AX)(DX*1), DI
+	TESTB        $0x04, 48(SP)
+	JZ           two236
+	VMOVUPS      X3, (DI)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, DI
+
+two236:
+	TESTB    $0x02, 48(SP)
+	JZ       one237
+	VMOVLPS  X3, (DI)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, DI
+
+one237:
+	TESTB  $0x01, 48(SP)
+	JZ     end238
+	VMOVSS X3, (DI)
+
+end238:
+	LEAQ         (AX)(CX*4), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two239
+	VMOVUPS      X4, (CX)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, CX
+
+two239:
+	TESTB    $0x02, 48(SP)
+	JZ       one240
+	VMOVLPS  X4, (CX)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, CX
+
+one240:
+	TESTB  $0x01, 48(SP)
+	JZ     end241
+	VMOVSS X4, (CX)
+
+end241:
+	LEAQ         (AX)(BX*1), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two242
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two242:
+	TESTB    $0x02, 48(SP)
+	JZ       one243
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one243:
+	TESTB  $0x01, 48(SP)
+	JZ     end244
+	VMOVSS X5, (CX)
+
+end244:
+	LEAQ         (AX)(DX*2), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two245
+	VMOVUPS      X6, (CX)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, CX
+
+two245:
+	TESTB    $0x02, 48(SP)
+	JZ       one246
+	VMOVLPS  X6, (CX)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, CX
+
+one246:
+	TESTB  $0x01, 48(SP)
+	JZ     end247
+	VMOVSS X6, (CX)
+
+end247:
+	LEAQ         (AX)(SI*1), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two248
+	VMOVUPS      X7, (AX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, AX
+
+two248:
+	TESTB    $0x02, 48(SP)
+	JZ       one249
+	VMOVLPS  X7, (AX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, AX
+
+one249:
+	TESTB  $0x01, 48(SP)
+	JZ     end250
+	VMOVSS X7, (AX)
+
+end250:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+8, AX, AX
+	ADDQ   AX, 112(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+8, AX, AX
+	ADDQ   AX, 120(SP)
+	SUBQ   $+8, 104(SP)
+	JMP    rows222
+
+next223:
+rows251:
+	CMPQ       104(SP), $+4
+	JLT        next252
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed253
+	MOVQ       120(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	VMOVUPS    16(SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
+	VMOVUPS    16(SP), Y2
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
+	JMP        ready254
+
+zeroed253:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready254:
+	MOVQ 112(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop255:
+	VMOVUPS      16(SP), Y5
+	VMASKMOVPS   (DI), Y5, Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (AX), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS      16(SP), Y5
+	VMASKMOVPS   (DI), Y5, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop255
+	MOVQ         120(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (AX), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two256
+	VMOVUPS      X0, (BX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BX
+
+two256:
+	TESTB    $0x02, 48(SP)
+	JZ       one257
+	VMOVLPS  X0, (BX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BX
+
+one257:
+	TESTB  $0x01, 48(SP)
+	JZ     end258
+	VMOVSS X0, (BX)
+
+end258:
+	LEAQ         (AX)(CX*1), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two259
+	VMOVUPS      X1, (BX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, BX
+
+two259:
+	TESTB    $0x02, 48(SP)
+	JZ       one260
+	VMOVLPS  X1, (BX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, BX
+
+one260:
+	TESTB  $0x01, 48(SP)
+	JZ     end261
+	VMOVSS X1, (BX)
+
+end261:
+	LEAQ         (AX)(CX*2), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two262
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two262:
+	TESTB    $0x02, 48(SP)
+	JZ       one263
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one263:
+	TESTB  $0x01, 48(SP)
+	JZ     end264
+	VMOVSS X2, (CX)
+
+end264:
+	LEAQ         (AX)(DX*1), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two265
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two265:
+	TESTB    $0x02, 48(SP)
+	JZ       one266
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one266:
+	TESTB  $0x01, 48(SP)
+	JZ     end267
+	VMOVSS X3, (AX)
+
+end267:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 112(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 120(SP)
+	SUBQ   $+4, 104(SP)
+	JMP    rows251
+
+next252:
+	MOVQ       104(SP), AX
+	TESTQ      AX, AX
+	JZ         finish221
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed268
+	MOVQ       120(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    16(SP), Y0
+	VMASKMOVPS (SI), Y0, Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS (DI), Y1, Y1
+	VMOVUPS    16(SP), Y2
+	VMASKMOVPS (R8), Y2, Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS (CX), Y3, Y3
+	JMP        ready269
+
+zeroed268:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready269:
+	MOVQ    112(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop270:
+	VMOVUPS      16(SP), Y5
+	VMASKMOVPS   (R9), Y5, Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (SI), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VANDPS       highHalves<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS      16(SP), Y5
+	VMASKMOVPS   (R9), Y5, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (SI), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop270
+	MOVQ         120(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	LEAQ         (SI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two271
+	VMOVUPS      X0, (CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, CX
+
+two271:
+	TESTB    $0x02, 48(SP)
+	JZ       one272
+	VMOVLPS  X0, (CX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, CX
+
+one272:
+	TESTB  $0x01, 48(SP)
+	JZ     end273
+	VMOVSS X0, (CX)
+
+end273:
+	LEAQ         (DI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two274
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two274:
+	TESTB    $0x02, 48(SP)
+	JZ       one275
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one275:
+	TESTB  $0x01, 48(SP)
+	JZ     end276
+	VMOVSS X1, (CX)
+
+end276:
+	LEAQ         (R8), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two277
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two277:
+	TESTB    $0x02, 48(SP)
+	JZ       one278
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one278:
+	TESTB  $0x01, 48(SP)
+	JZ     end279
+	VMOVSS X2, (CX)
+
+end279:
+	LEAQ         (AX), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two280
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two280:
+	TESTB    $0x02, 48(SP)
+	JZ       one281
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one281:
+	TESTB  $0x01, 48(SP)
+	JZ     end282
+	VMOVSS X3, (AX)
+
+end282:
+finish221:
+	JMP done200
+
+full203:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 136(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 144(SP)
+
+rows284:
+	CMPQ 128(SP), $+6
+	JLT  next285
+	JE   whole286
+	CMPQ 128(SP), $+8
+	JLE  next285
+
+whole286:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed287
+	MOVQ    144(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(CX*1), Y2
+	VMOVUPS 32(AX)(CX*1), Y3
+	VMOVUPS (AX)(CX*2), Y4
+	VMOVUPS 32(AX)(CX*2), Y5
+	VMOVUPS (AX)(DX*1), Y6
+	VMOVUPS 32(AX)(DX*1), Y7
+	VMOVUPS (AX)(CX*4), Y8
+	VMOVUPS 32(AX)(CX*4), Y9
+	VMOVUPS (AX)(BX*1), Y10
+	VMOVUPS 32(AX)(BX*1), Y11
+	JMP     ready288
+
+zeroed287:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready288:
+	MOVQ 136(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	MOVQ depth+40(FP), SI
+	SHLQ $0x02, SI
+	MOVQ ldb+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ 64(SP), R8
+	MOVQ k+16(FP), R9
+
+loop289:
+	VMOVUPS      (R8), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      32(R8), Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VBROADCASTSS (AX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	VMOVUPS      (R8), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(R8), Y14
+	VPSLLD       $0x10, Y14, Y14
+	VBROADCASTSS (AX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         DI, R8
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          loop289
+	MOVQ         144(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, (AX)(CX*1)
+	VMOVUPS      Y3, 32(AX)(CX*1)
+	VMOVUPS      Y4, (AX)(CX*2)
+	VMOVUPS      Y5, 32(AX)(CX*2)
+	VMOVUPS      Y6, (AX)(DX*1)
+	VMOVUPS      Y7, 32(AX)(DX*1)
+	VMOVUPS      Y8, (AX)(CX*4)
+	VMOVUPS      Y9, 32(AX)(CX*4)
+	VMOVUPS      Y10, (AX)(BX*1)
+	VMOVUPS      Y11, 32(AX)(BX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+6, AX, AX
+	ADDQ         AX, 136(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+6, AX, AX
+	ADDQ         AX, 144(SP)
+	SUBQ         $+6, 128(SP)
+	JMP          rows284
+
+next285:
+rows290:
+	CMPQ    128(SP), $+4
+	JLT     next291
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed292
+	MOVQ    144(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(CX*1), Y2
+	VMOVUPS 32(AX)(CX*1), Y3
+	VMOVUPS (AX)(CX*2), Y4
+	VMOVUPS 32(AX)(CX*2), Y5
+	VMOVUPS (AX)(DX*1), Y6
+	VMOVUPS 32(AX)(DX*1), Y7
+	JMP     ready293
+
+zeroed292:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready293:
+	MOVQ 136(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop294:
+	VMOVUPS      (DI), Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VMOVUPS      32(DI), Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (AX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (DI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VMOVUPS      32(DI), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (AX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop294
+	MOVQ         144(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, (AX)(CX*1)
+	VMOVUPS      Y3, 32(AX)(CX*1)
+	VMOVUPS      Y4, (AX)(CX*2)
+	VMOVUPS      Y5, 32(AX)(CX*2)
+	VMOVUPS      Y6, (AX)(DX*1)
+	VMOVUPS      Y7, 32(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 136(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 144(SP)
+	SUBQ         $+4, 128(SP)
+	JMP          rows290
+
+next291:
+	MOVQ    128(SP), AX
+	TESTQ   AX, AX
+	JZ      finish283
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed295
+	MOVQ    144(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DI), Y2
+	VMOVUPS 32(DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	JMP     ready296
+
+zeroed295:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready296:
+	MOVQ    136(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop297:
+	VMOVUPS      (R9), Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VMOVUPS      32(R9), Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (SI), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (R9), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VMOVUPS      32(R9), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop297
+	MOVQ         144(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, (DI)
+	VMOVUPS      Y3, 32(DI)
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+
+finish283:
+	ADDQ $+64, 64(SP)
+	ADDQ $+64, 72(SP)
+	SUBQ $+16, 56(SP)
+	JMP  columns199
+
+part204:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 152(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 160(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 168(SP)
+
+rows299:
+	CMPQ 152(SP), $+6
+	JLT  next300
+	JE   whole301
+	CMPQ 152(SP), $+8
+	JLE  next300
+
+whole301:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed302
+	MOVQ       168(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (DX)(CX*2), BX
+	VMOVUPS    (AX), Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS 32(AX), Y1, Y1
+	VMOVUPS    (AX)(CX*1), Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS 32(AX)(CX*1), Y3, Y3
+	VMOVUPS    (AX)(CX*2), Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS 32(AX)(CX*2), Y5, Y5
+	VMOVUPS    (AX)(DX*1), Y6
+	VMOVUPS    16(SP), Y7
+	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
+	VMOVUPS    (AX)(CX*4), Y8
+	VMOVUPS    16(SP), Y9
+	VMASKMOVPS 32(AX)(CX*4), Y9, Y9
+	VMOVUPS    (AX)(BX*1), Y10
+	VMOVUPS    16(SP), Y11
+	VMASKMOVPS 32(AX)(BX*1), Y11, Y11
+	JMP        ready303
+
+zeroed302:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready303:
+	MOVQ 160(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	MOVQ depth+40(FP), SI
+	SHLQ $0x02, SI
+	MOVQ ldb+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ 64(SP), R8
+	MOVQ k+16(FP), R9
+
+loop304:
+	VMOVUPS      (R8), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      16(SP), Y14
+	VMASKMOVPS   32(R8), Y14, Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VBROADCASTSS (AX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	VMOVUPS      (R8), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      16(SP), Y14
+	VMASKMOVPS   32(R8), Y14, Y14
+	VPSLLD       $0x10, Y14, Y14
+	VBROADCASTSS (AX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         DI, R8
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          loop304
+	MOVQ         168(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	VMOVUPS      Y0, (AX)
+	LEAQ         32(AX), SI
+	TESTB        $0x04, 48(SP)
+	JZ           two305
+	VMOVUPS      X1, (SI)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, SI
+
+two305:
+	TESTB    $0x02, 48(SP)
+	JZ       one306
+	VMOVLPS  X1, (SI)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, SI
+
+one306:
+	TESTB  $0x01, 48(SP)
+	JZ     end307
+	VMOVSS X1, (SI)
+
+end307:
+	VMOVUPS      Y2, (AX)(CX*1)
+	LEAQ         32(AX)(CX*1), SI
+	TESTB        $0x04, 48(SP)
+	JZ           two308
+	VMOVUPS      X3, (SI)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, SI
+
+two308:
+	TESTB    $0x02, 48(SP)
+	JZ       one309
+	VMOVLPS  X3, (SI)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, SI
+
+one309:
+	TESTB  $0x01, 48(SP)
+	JZ     end310
+	VMOVSS X3, (SI)
+
+end310:
+	VMOVUPS      Y4, (AX)(CX*2)
+	LEAQ         32(AX)(CX*2), SI
+	TESTB        $0x04, 48(SP)
+	JZ           two311
+	VMOVUPS      X5, (SI)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, SI
+
+two311:
+	TESTB    $0x02, 48(SP)
+	JZ       one312
+	VMOVLPS  X5, (SI)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, SI
+
+one312:
+	TESTB  $0x01, 48(SP)
+	JZ     end313
+	VMOVSS X5, (SI)
+
+end313:
+	VMOVUPS      Y6, (AX)(DX*1)
+	LEAQ         32(AX)(DX*1), DX
+	TESTB        $0x04, 48(SP)
+	JZ           two314
+	VMOVUPS      X7, (DX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, DX
+
+two314:
+	TESTB    $0x02, 48(SP)
+	JZ       one315
+	VMOVLPS  X7, (DX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, DX
+
+one315:
+	TESTB  $0x01, 48(SP)
+	JZ     end316
+	VMOVSS X7, (DX)
+
+end316:
+	VMOVUPS      Y8, (AX)(CX*4)
+	LEAQ         32(AX)(CX*4), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two317
+	VMOVUPS      X9, (CX)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, CX
+
+two317:
+	TESTB    $0x02, 48(SP)
+	JZ       one318
+	VMOVLPS  X9, (CX)
+	VMOVHLPS X9, X9, X9
+	ADDQ     $0x08, CX
+
+one318:
+	TESTB  $0x01, 48(SP)
+	JZ     end319
+	VMOVSS X9, (CX)
+
+end319:
+	VMOVUPS      Y10, (AX)(BX*1)
+	LEAQ         32(AX)(BX*1), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two320
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two320:
+	TESTB    $0x02, 48(SP)
+	JZ       one321
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one321:
+	TESTB  $0x01, 48(SP)
+	JZ     end322
+	VMOVSS X11, (AX)
+
+end322:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+6, AX, AX
+	ADDQ   AX, 160(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+6, AX, AX
+	ADDQ   AX, 168(SP)
+	SUBQ   $+6, 152(SP)
+	JMP    rows299
+
+next300:
+rows323:
+	CMPQ       152(SP), $+4
+	JLT        next324
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed325
+	MOVQ       168(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	VMOVUPS    (AX), Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS 32(AX), Y1, Y1
+	VMOVUPS    (AX)(CX*1), Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS 32(AX)(CX*1), Y3, Y3
+	VMOVUPS    (AX)(CX*2), Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS 32(AX)(CX*2), Y5, Y5
+	VMOVUPS    (AX)(DX*1), Y6
+	VMOVUPS    16(SP), Y7
+	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
+	JMP        ready326
+
+zeroed325:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready326:
+	MOVQ 160(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop327:
+	VMOVUPS      (DI), Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VMOVUPS      16(SP), Y10
+	VMASKMOVPS   32(DI), Y10, Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (AX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (DI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VMOVUPS      16(SP), Y10
+	VMASKMOVPS   32(DI), Y10, Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (AX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop327
+	MOVQ         168(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	LEAQ         32(AX), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two328
+	VMOVUPS      X1, (BX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, BX
+
+two328:
+	TESTB    $0x02, 48(SP)
+	JZ       one329
+	VMOVLPS  X1, (BX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, BX
+
+one329:
+	TESTB  $0x01, 48(SP)
+	JZ     end330
+	VMOVSS X1, (BX)
+
+end330:
+	VMOVUPS      Y2, (AX)(CX*1)
+	LEAQ         32(AX)(CX*1), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two331
+	VMOVUPS      X3, (BX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, BX
+
+two331:
+	TESTB    $0x02, 48(SP)
+	JZ       one332
+	VMOVLPS  X3, (BX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, BX
+
+one332:
+	TESTB  $0x01, 48(SP)
+	JZ     end333
+	VMOVSS X3, (BX)
+
+end333:
+	VMOVUPS      Y4, (AX)(CX*2)
+	LEAQ         32(AX)(CX*2), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two334
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two334:
+	TESTB    $0x02, 48(SP)
+	JZ       one335
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one335:
+	TESTB  $0x01, 48(SP)
+	JZ     end336
+	VMOVSS X5, (CX)
+
+end336:
+	VMOVUPS      Y6, (AX)(DX*1)
+	LEAQ         32(AX)(DX*1), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two337
+	VMOVUPS      X7, (AX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, AX
+
+two337:
+	TESTB    $0x02, 48(SP)
+	JZ       one338
+	VMOVLPS  X7, (AX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, AX
+
+one338:
+	TESTB  $0x01, 48(SP)
+	JZ     end339
+	VMOVSS X7, (AX)
+
+end339:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 160(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 168(SP)
+	SUBQ   $+4, 152(SP)
+	JMP    rows323
+
+next324:
+	MOVQ       152(SP), AX
+	TESTQ      AX, AX
+	JZ         finish298
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed340
+	MOVQ       168(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    16(SP), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	VMOVUPS    (DI), Y2
+	VMOVUPS    16(SP), Y3
+	VMASKMOVPS 32(DI), Y3, Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS 32(R8), Y5, Y5
+	VMOVUPS    (CX), Y6
+	VMOVUPS    16(SP), Y7
+	VMASKMOVPS 32(CX), Y7, Y7
+	JMP        ready341
+
+zeroed340:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready341:
+	MOVQ    160(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop342:
+	VMOVUPS      (R9), Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VMOVUPS      16(SP), Y10
+	VMASKMOVPS   32(R9), Y10, Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (SI), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VANDPS       highHalves<>+0(SB), Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (R9), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VMOVUPS      16(SP), Y10
+	VMASKMOVPS   32(R9), Y10, Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop342
+	MOVQ         168(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	LEAQ         32(SI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two343
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two343:
+	TESTB    $0x02, 48(SP)
+	JZ       one344
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one344:
+	TESTB  $0x01, 48(SP)
+	JZ     end345
+	VMOVSS X1, (CX)
+
+end345:
+	VMOVUPS      Y2, (DI)
+	LEAQ         32(DI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two346
+	VMOVUPS      X3, (CX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, CX
+
+two346:
+	TESTB    $0x02, 48(SP)
+	JZ       one347
+	VMOVLPS  X3, (CX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, CX
+
+one347:
+	TESTB  $0x01, 48(SP)
+	JZ     end348
+	VMOVSS X3, (CX)
+
+end348:
+	VMOVUPS      Y4, (R8)
+	LEAQ         32(R8), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two349
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two349:
+	TESTB    $0x02, 48(SP)
+	JZ       one350
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one350:
+	TESTB  $0x01, 48(SP)
+	JZ     end351
+	VMOVSS X5, (CX)
+
+end351:
+	VMOVUPS      Y6, (AX)
+	LEAQ         32(AX), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two352
+	VMOVUPS      X7, (AX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, AX
+
+two352:
+	TESTB    $0x02, 48(SP)
+	JZ       one353
+	VMOVLPS  X7, (AX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, AX
+
+one353:
+	TESTB  $0x01, 48(SP)
+	JZ     end354
+	VMOVSS X7, (AX)
+
+end354:
+finish298:
+	JMP done200
+
+full205:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 176(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 184(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 192(SP)
+
+rows356:
+	CMPQ    176(SP), $+4
+	JLT     next357
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed358
+	MOVQ    192(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(CX*1), Y3
+	VMOVUPS 32(AX)(CX*1), Y4
+	VMOVUPS 64(AX)(CX*1), Y5
+	VMOVUPS (AX)(CX*2), Y6
+	VMOVUPS 32(AX)(CX*2), Y7
+	VMOVUPS 64(AX)(CX*2), Y8
+	VMOVUPS (AX)(DX*1), Y9
+	VMOVUPS 32(AX)(DX*1), Y10
+	VMOVUPS 64(AX)(DX*1), Y11
+	JMP     ready359
+
+zeroed358:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready359:
+	MOVQ 184(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop360:
+	VMOVUPS      (DI), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      32(DI), Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VMOVUPS      64(DI), Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (AX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (DI), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(DI), Y14
+	VPSLLD       $0x10, Y14, Y14
+	VMOVUPS      64(DI), Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (AX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop360
+	MOVQ         192(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	VMOVUPS      Y5, 64(AX)(CX*1)
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	VMOVUPS      Y8, 64(AX)(CX*2)
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	VMOVUPS      Y11, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 184(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 192(SP)
+	SUBQ         $+4, 176(SP)
+	JMP          rows356
+
+next357:
+	MOVQ    176(SP), AX
+	TESTQ   AX, AX
+	JZ      finish355
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed361
+	MOVQ    192(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS (DI), Y3
+	VMOVUPS 32(DI), Y4
+	VMOVUPS 64(DI), Y5
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	VMOVUPS 64(R8), Y8
+	VMOVUPS (CX), Y9
+	VMOVUPS 32(CX), Y10
+	VMOVUPS 64(CX), Y11
+	JMP     ready362
+
+zeroed361:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready362:
+	MOVQ    184(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop363:
+	VMOVUPS      (R9), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      32(R9), Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VMOVUPS      64(R9), Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (SI), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (R9), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(R9), Y14
+	VPSLLD       $0x10, Y14, Y14
+	VMOVUPS      64(R9), Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (SI), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop363
+	MOVQ         192(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, 64(SI)
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	VMOVUPS      Y8, 64(R8)
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	VMOVUPS      Y11, 64(AX)
+
+finish355:
+	ADDQ $+96, 64(SP)
+	ADDQ $+96, 72(SP)
+	SUBQ $+24, 56(SP)
+	JMP  columns199
+
+part206:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 200(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 208(SP)
+	MOVQ 72(SP), AX
+	MOVQ AX, 216(SP)
+
+rows365:
+	CMPQ       200(SP), $+4
+	JLT        next366
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed367
+	MOVQ       216(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    16(SP), Y2
+	VMASKMOVPS 64(AX), Y2, Y2
+	VMOVUPS    (AX)(CX*1), Y3
+	VMOVUPS    32(AX)(CX*1), Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS 64(AX)(CX*1), Y5, Y5
+	VMOVUPS    (AX)(CX*2), Y6
+	VMOVUPS    32(AX)(CX*2), Y7
+	VMOVUPS    16(SP), Y8
+	VMASKMOVPS 64(AX)(CX*2), Y8, Y8
+	VMOVUPS    (AX)(DX*1), Y9
+	VMOVUPS    32(AX)(DX*1), Y10
+	VMOVUPS    16(SP), Y11
+	VMASKMOVPS 64(AX)(DX*1), Y11, Y11
+	JMP        ready368
+
+zeroed367:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready368:
+	MOVQ 208(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 64(SP), DI
+	MOVQ k+16(FP), R8
+
+loop369:
+	VMOVUPS      (DI), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      32(DI), Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VMOVUPS      16(SP), Y15
+	VMASKMOVPS   64(DI), Y15, Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (AX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (DI), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(DI), Y14
+	VPSLLD       $0x10, Y14, Y14
+	VMOVUPS      16(SP), Y15
+	VMASKMOVPS   64(DI), Y15, Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (AX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop369
+	MOVQ         216(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	LEAQ         64(AX), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two370
+	VMOVUPS      X2, (BX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, BX
+
+two370:
+	TESTB    $0x02, 48(SP)
+	JZ       one371
+	VMOVLPS  X2, (BX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, BX
+
+one371:
+	TESTB  $0x01, 48(SP)
+	JZ     end372
+	VMOVSS X2, (BX)
+
+end372:
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	LEAQ         64(AX)(CX*1), BX
+	TESTB        $0x04, 48(SP)
+	JZ           two373
+	VMOVUPS      X5, (BX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, BX
+
+two373:
+	TESTB    $0x02, 48(SP)
+	JZ       one374
+	VMOVLPS  X5, (BX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, BX
+
+one374:
+	TESTB  $0x01, 48(SP)
+	JZ     end375
+	VMOVSS X5, (BX)
+
+end375:
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	LEAQ         64(AX)(CX*2), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two376
+	VMOVUPS      X8, (CX)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, CX
+
+two376:
+	TESTB    $0x02, 48(SP)
+	JZ       one377
+	VMOVLPS  X8, (CX)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, CX
+
+one377:
+	TESTB  $0x01, 48(SP)
+	JZ     end378
+	VMOVSS X8, (CX)
+
+end378:
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	LEAQ         64(AX)(DX*1), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two379
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two379:
+	TESTB    $0x02, 48(SP)
+	JZ       one380
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one380:
+	TESTB  $0x01, 48(SP)
+	JZ     end381
+	VMOVSS X11, (AX)
+
+end381:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 208(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 216(SP)
+	SUBQ   $+4, 200(SP)
+	JMP    rows365
+
+next366:
+	MOVQ       200(SP), AX
+	TESTQ      AX, AX
+	JZ         finish364
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed382
+	MOVQ       216(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	VMOVUPS    16(SP), Y2
+	VMASKMOVPS 64(SI), Y2, Y2
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    16(SP), Y5
+	VMASKMOVPS 64(DI), Y5, Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    32(R8), Y7
+	VMOVUPS    16(SP), Y8
+	VMASKMOVPS 64(R8), Y8, Y8
+	VMOVUPS    (CX), Y9
+	VMOVUPS    32(CX), Y10
+	VMOVUPS    16(SP), Y11
+	VMASKMOVPS 64(CX), Y11, Y11
+	JMP        ready383
+
+zeroed382:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready383:
+	MOVQ    208(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    64(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop384:
+	VMOVUPS      (R9), Y13
+	VANDPS       highHalves<>+0(SB), Y13, Y13
+	VMOVUPS      32(R9), Y14
+	VANDPS       highHalves<>+0(SB), Y14, Y14
+	VMOVUPS      16(SP), Y15
+	VMASKMOVPS   64(R9), Y15, Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (SI), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VANDPS       highHalves<>+0(SB), Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (R9), Y13
+	VPSLLD       $0x10, Y13, Y13
+	VMOVUPS      32(R9), Y14
+	VPSLLD       $0x10, Y14, Y14
+	VMOVUPS      16(SP), Y15
+	VMASKMOVPS   64(R9), Y15, Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (SI), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VPSLLD       $0x10, Y12, Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop384
+	MOVQ         216(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	LEAQ         64(SI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two385
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two385:
+	TESTB    $0x02, 48(SP)
+	JZ       one386
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one386:
+	TESTB  $0x01, 48(SP)
+	JZ     end387
+	VMOVSS X2, (CX)
+
+end387:
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	LEAQ         64(DI), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two388
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two388:
+	TESTB    $0x02, 48(SP)
+	JZ       one389
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one389:
+	TESTB  $0x01, 48(SP)
+	JZ     end390
+	VMOVSS X5, (CX)
+
+end390:
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	LEAQ         64(R8), CX
+	TESTB        $0x04, 48(SP)
+	JZ           two391
+	VMOVUPS      X8, (CX)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, CX
+
+two391:
+	TESTB    $0x02, 48(SP)
+	JZ       one392
+	VMOVLPS  X8, (CX)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, CX
+
+one392:
+	TESTB  $0x01, 48(SP)
+	JZ     end393
+	VMOVSS X8, (CX)
+
+end393:
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	LEAQ         64(AX), AX
+	TESTB        $0x04, 48(SP)
+	JZ           two394
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two394:
+	TESTB    $0x02, 48(SP)
+	JZ       one395
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one395:
+	TESTB  $0x01, 48(SP)
+	JZ     end396
+	VMOVSS X11, (AX)
+
+end396:
+finish364:
+	JMP done200
+
 // func winogradInputAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
 // Requires: AVX
 TEXT ·winogradInputAVX2(SB), NOSPLIT, $72-80
@@ -2802,7 +5877,7 @@ TEXT ·winogradInputAVX2(SB), NOSPLIT, $72-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile199:
+tile397:
 	MOVQ 48(SP), R8
 	LEAQ (R8)(CX*1), R9
 	LEAQ (R9)(CX*1), R10
@@ -2814,9 +5889,9 @@ tile199:
 	MOVQ c+72(FP), BP
 	MOVQ BP, 64(SP)
 
-vectors200:
+vectors398:
 	CMPQ    64(SP), $+8
-	JLT     tail201
+	JLT     tail399
 	VMOVUPS (R8), Y0
 	VSUBPS  (R8)(SI*2), Y0, Y0
 	VMOVUPS (R9), Y1
@@ -2906,11 +5981,11 @@ vectors200:
 	ADDQ    $+32, R14
 	ADDQ    $+32, R15
 	SUBQ    $+8, 64(SP)
-	JMP     vectors200
+	JMP     vectors398
 
-tail201:
+tail399:
 	CMPQ         64(SP), $+0
-	JE           done202
+	JE           done400
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -2939,90 +6014,90 @@ tail201:
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two203
+	JZ           two401
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two203:
+two401:
 	TESTB    $0x02, 32(SP)
-	JZ       one204
+	JZ       one402
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one204:
+one402:
 	TESTB  $0x01, 32(SP)
-	JZ     end205
+	JZ     end403
 	VMOVSS X0, (BP)
 
-end205:
+end403:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R13), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two206
+	JZ           two404
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two206:
+two404:
 	TESTB    $0x02, 32(SP)
-	JZ       one207
+	JZ       one405
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one207:
+one405:
 	TESTB  $0x01, 32(SP)
-	JZ     end208
+	JZ     end406
 	VMOVSS X0, (BP)
 
-end208:
+end406:
 	VMOVUPS      Y2, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R14), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two209
+	JZ           two407
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two209:
+two407:
 	TESTB    $0x02, 32(SP)
-	JZ       one210
+	JZ       one408
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one210:
+one408:
 	TESTB  $0x01, 32(SP)
-	JZ     end211
+	JZ     end409
 	VMOVSS X0, (BP)
 
-end211:
+end409:
 	VMOVUPS      Y3, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R15), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two212
+	JZ           two410
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two212:
+two410:
 	TESTB    $0x02, 32(SP)
-	JZ       one213
+	JZ       one411
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one213:
+one411:
 	TESTB  $0x01, 32(SP)
-	JZ     end214
+	JZ     end412
 	VMOVSS X0, (BP)
 
-end214:
+end412:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R8)(SI*1), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -3051,90 +6126,90 @@ end214:
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12)(DX*1), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two215
+	JZ           two413
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two215:
+two413:
 	TESTB    $0x02, 32(SP)
-	JZ       one216
+	JZ       one414
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one216:
+one414:
 	TESTB  $0x01, 32(SP)
-	JZ     end217
+	JZ     end415
 	VMOVSS X0, (BP)
 
-end217:
+end415:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R13)(DX*1), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two218
+	JZ           two416
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two218:
+two416:
 	TESTB    $0x02, 32(SP)
-	JZ       one219
+	JZ       one417
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one219:
+one417:
 	TESTB  $0x01, 32(SP)
-	JZ     end220
+	JZ     end418
 	VMOVSS X0, (BP)
 
-end220:
+end418:
 	VMOVUPS      Y2, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R14)(DX*1), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two221
+	JZ           two419
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two221:
+two419:
 	TESTB    $0x02, 32(SP)
-	JZ       one222
+	JZ       one420
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one222:
+one420:
 	TESTB  $0x01, 32(SP)
-	JZ     end223
+	JZ     end421
 	VMOVSS X0, (BP)
 
-end223:
+end421:
 	VMOVUPS      Y3, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R15)(DX*1), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two224
+	JZ           two422
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two224:
+two422:
 	TESTB    $0x02, 32(SP)
-	JZ       one225
+	JZ       one423
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one225:
+one423:
 	TESTB  $0x01, 32(SP)
-	JZ     end226
+	JZ     end424
 	VMOVSS X0, (BP)
 
-end226:
+end424:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R8)(SI*2), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -3163,90 +6238,90 @@ end226:
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12)(DX*2), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two227
+	JZ           two425
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two227:
+two425:
 	TESTB    $0x02, 32(SP)
-	JZ       one228
+	JZ       one426
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one228:
+one426:
 	TESTB  $0x01, 32(SP)
-	JZ     end229
+	JZ     end427
 	VMOVSS X0, (BP)
 
-end229:
+end427:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R13)(DX*2), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two230
+	JZ           two428
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two230:
+two428:
 	TESTB    $0x02, 32(SP)
-	JZ       one231
+	JZ       one429
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one231:
+one429:
 	TESTB  $0x01, 32(SP)
-	JZ     end232
+	JZ     end430
 	VMOVSS X0, (BP)
 
-end232:
+end430:
 	VMOVUPS      Y2, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R14)(DX*2), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two233
+	JZ           two431
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two233:
+two431:
 	TESTB    $0x02, 32(SP)
-	JZ       one234
+	JZ       one432
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one234:
+one432:
 	TESTB  $0x01, 32(SP)
-	JZ     end235
+	JZ     end433
 	VMOVSS X0, (BP)
 
-end235:
+end433:
 	VMOVUPS      Y3, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R15)(DX*2), BP
 	TESTB        $0x04, 32(SP)
-	JZ           two236
+	JZ           two434
 	VMOVUPS      X0, (BP)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BP
 
-two236:
+two434:
 	TESTB    $0x02, 32(SP)
-	JZ       one237
+	JZ       one435
 	VMOVLPS  X0, (BP)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BP
 
-one237:
+one435:
 	TESTB  $0x01, 32(SP)
-	JZ     end238
+	JZ     end436
 	VMOVSS X0, (BP)
 
-end238:
+end436:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R8)(DI*1), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -3275,91 +6350,91 @@ end238:
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two239
+	JZ           two437
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two239:
+two437:
 	TESTB    $0x02, 32(SP)
-	JZ       one240
+	JZ       one438
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one240:
+one438:
 	TESTB  $0x01, 32(SP)
-	JZ     end241
+	JZ     end439
 	VMOVSS X0, (R8)
 
-end241:
+end439:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R13)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two242
+	JZ           two440
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two242:
+two440:
 	TESTB    $0x02, 32(SP)
-	JZ       one243
+	JZ       one441
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one243:
+one441:
 	TESTB  $0x01, 32(SP)
-	JZ     end244
+	JZ     end442
 	VMOVSS X0, (R8)
 
-end244:
+end442:
 	VMOVUPS      Y2, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R14)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two245
+	JZ           two443
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two245:
+two443:
 	TESTB    $0x02, 32(SP)
-	JZ       one246
+	JZ       one444
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one246:
+one444:
 	TESTB  $0x01, 32(SP)
-	JZ     end247
+	JZ     end445
 	VMOVSS X0, (R8)
 
-end247:
+end445:
 	VMOVUPS      Y3, Y0
 	VSUBPS       Y1, Y0, Y0
 	LEAQ         (R15)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two248
+	JZ           two446
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two248:
+two446:
 	TESTB    $0x02, 32(SP)
-	JZ       one249
+	JZ       one447
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one249:
+one447:
 	TESTB  $0x01, 32(SP)
-	JZ     end250
+	JZ     end448
 	VMOVSS X0, (R8)
 
-end250:
-done202:
+end448:
+done400:
 	MOVQ dstNext+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, 40(SP)
@@ -3367,7 +6442,7 @@ done202:
 	SHLQ $0x02, R8
 	ADDQ R8, 48(SP)
 	DECQ 56(SP)
-	JNZ  tile199
+	JNZ  tile397
 	VZEROUPPER
 	RET
 
@@ -3399,7 +6474,7 @@ TEXT ·winogradWeightAVX2(SB), NOSPLIT, $72-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile251:
+tile449:
 	MOVQ 48(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -3410,9 +6485,9 @@ tile251:
 	MOVQ c+72(FP), R14
 	MOVQ R14, 64(SP)
 
-vectors252:
+vectors450:
 	CMPQ    64(SP), $+8
-	JLT     tail253
+	JLT     tail451
 	VMOVUPS (DI), Y1
 	VMOVUPS (R8), Y2
 	VMOVUPS (R9), Y3
@@ -3507,11 +6582,11 @@ vectors252:
 	ADDQ    $+32, R12
 	ADDQ    $+32, R13
 	SUBQ    $+8, 64(SP)
-	JMP     vectors252
+	JMP     vectors450
 
-tail253:
+tail451:
 	CMPQ         64(SP), $+0
-	JE           done254
+	JE           done452
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI), Y4, Y4
 	VMOVUPS      Y4, Y1
@@ -3524,93 +6599,93 @@ tail253:
 	VMOVUPS      Y1, Y4
 	LEAQ         (R10), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two255
+	JZ           two453
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two255:
+two453:
 	TESTB    $0x02, 32(SP)
-	JZ       one256
+	JZ       one454
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one256:
+one454:
 	TESTB  $0x01, 32(SP)
-	JZ     end257
+	JZ     end455
 	VMOVSS X4, (R14)
 
-end257:
+end455:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y2, Y4, Y4
 	VADDPS       Y3, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R11), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two258
+	JZ           two456
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two258:
+two456:
 	TESTB    $0x02, 32(SP)
-	JZ       one259
+	JZ       one457
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one259:
+one457:
 	TESTB  $0x01, 32(SP)
-	JZ     end260
+	JZ     end458
 	VMOVSS X4, (R14)
 
-end260:
+end458:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y3, Y4, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R12), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two261
+	JZ           two459
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two261:
+two459:
 	TESTB    $0x02, 32(SP)
-	JZ       one262
+	JZ       one460
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one262:
+one460:
 	TESTB  $0x01, 32(SP)
-	JZ     end263
+	JZ     end461
 	VMOVSS X4, (R14)
 
-end263:
+end461:
 	VMOVUPS      Y3, Y4
 	LEAQ         (R13), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two264
+	JZ           two462
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two264:
+two462:
 	TESTB    $0x02, 32(SP)
-	JZ       one265
+	JZ       one463
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one265:
+one463:
 	TESTB  $0x01, 32(SP)
-	JZ     end266
+	JZ     end464
 	VMOVSS X4, (R14)
 
-end266:
+end464:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI), Y4, Y4
 	VMOVUPS      Y4, Y1
@@ -3644,93 +6719,93 @@ end266:
 	VMOVUPS      Y1, Y4
 	LEAQ         (R10)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two267
+	JZ           two465
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two267:
+two465:
 	TESTB    $0x02, 32(SP)
-	JZ       one268
+	JZ       one466
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one268:
+one466:
 	TESTB  $0x01, 32(SP)
-	JZ     end269
+	JZ     end467
 	VMOVSS X4, (R14)
 
-end269:
+end467:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y2, Y4, Y4
 	VADDPS       Y3, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R11)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two270
+	JZ           two468
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two270:
+two468:
 	TESTB    $0x02, 32(SP)
-	JZ       one271
+	JZ       one469
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one271:
+one469:
 	TESTB  $0x01, 32(SP)
-	JZ     end272
+	JZ     end470
 	VMOVSS X4, (R14)
 
-end272:
+end470:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y3, Y4, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R12)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two273
+	JZ           two471
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two273:
+two471:
 	TESTB    $0x02, 32(SP)
-	JZ       one274
+	JZ       one472
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one274:
+one472:
 	TESTB  $0x01, 32(SP)
-	JZ     end275
+	JZ     end473
 	VMOVSS X4, (R14)
 
-end275:
+end473:
 	VMOVUPS      Y3, Y4
 	LEAQ         (R13)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two276
+	JZ           two474
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two276:
+two474:
 	TESTB    $0x02, 32(SP)
-	JZ       one277
+	JZ       one475
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one277:
+one475:
 	TESTB  $0x01, 32(SP)
-	JZ     end278
+	JZ     end476
 	VMOVSS X4, (R14)
 
-end278:
+end476:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI), Y4, Y4
 	VMOVUPS      Y4, Y1
@@ -3764,93 +6839,93 @@ end278:
 	VMOVUPS      Y1, Y4
 	LEAQ         (R10)(DX*2), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two279
+	JZ           two477
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two279:
+two477:
 	TESTB    $0x02, 32(SP)
-	JZ       one280
+	JZ       one478
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one280:
+one478:
 	TESTB  $0x01, 32(SP)
-	JZ     end281
+	JZ     end479
 	VMOVSS X4, (R14)
 
-end281:
+end479:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y2, Y4, Y4
 	VADDPS       Y3, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R11)(DX*2), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two282
+	JZ           two480
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two282:
+two480:
 	TESTB    $0x02, 32(SP)
-	JZ       one283
+	JZ       one481
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one283:
+one481:
 	TESTB  $0x01, 32(SP)
-	JZ     end284
+	JZ     end482
 	VMOVSS X4, (R14)
 
-end284:
+end482:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y3, Y4, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R12)(DX*2), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two285
+	JZ           two483
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two285:
+two483:
 	TESTB    $0x02, 32(SP)
-	JZ       one286
+	JZ       one484
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one286:
+one484:
 	TESTB  $0x01, 32(SP)
-	JZ     end287
+	JZ     end485
 	VMOVSS X4, (R14)
 
-end287:
+end485:
 	VMOVUPS      Y3, Y4
 	LEAQ         (R13)(DX*2), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two288
+	JZ           two486
 	VMOVUPS      X4, (R14)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R14
 
-two288:
+two486:
 	TESTB    $0x02, 32(SP)
-	JZ       one289
+	JZ       one487
 	VMOVLPS  X4, (R14)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R14
 
-one289:
+one487:
 	TESTB  $0x01, 32(SP)
-	JZ     end290
+	JZ     end488
 	VMOVSS X4, (R14)
 
-end290:
+end488:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI)(SI*2), Y4, Y4
 	VMOVUPS      Y4, Y1
@@ -3863,94 +6938,94 @@ end290:
 	VMOVUPS      Y1, Y4
 	LEAQ         (R10)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two291
+	JZ           two489
 	VMOVUPS      X4, (DI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, DI
 
-two291:
+two489:
 	TESTB    $0x02, 32(SP)
-	JZ       one292
+	JZ       one490
 	VMOVLPS  X4, (DI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, DI
 
-one292:
+one490:
 	TESTB  $0x01, 32(SP)
-	JZ     end293
+	JZ     end491
 	VMOVSS X4, (DI)
 
-end293:
+end491:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y2, Y4, Y4
 	VADDPS       Y3, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R11)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two294
+	JZ           two492
 	VMOVUPS      X4, (DI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, DI
 
-two294:
+two492:
 	TESTB    $0x02, 32(SP)
-	JZ       one295
+	JZ       one493
 	VMOVLPS  X4, (DI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, DI
 
-one295:
+one493:
 	TESTB  $0x01, 32(SP)
-	JZ     end296
+	JZ     end494
 	VMOVSS X4, (DI)
 
-end296:
+end494:
 	VMOVUPS      Y1, Y4
 	VADDPS       Y3, Y4, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	LEAQ         (R12)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two297
+	JZ           two495
 	VMOVUPS      X4, (DI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, DI
 
-two297:
+two495:
 	TESTB    $0x02, 32(SP)
-	JZ       one298
+	JZ       one496
 	VMOVLPS  X4, (DI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, DI
 
-one298:
+one496:
 	TESTB  $0x01, 32(SP)
-	JZ     end299
+	JZ     end497
 	VMOVSS X4, (DI)
 
-end299:
+end497:
 	VMOVUPS      Y3, Y4
 	LEAQ         (R13)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two300
+	JZ           two498
 	VMOVUPS      X4, (DI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, DI
 
-two300:
+two498:
 	TESTB    $0x02, 32(SP)
-	JZ       one301
+	JZ       one499
 	VMOVLPS  X4, (DI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, DI
 
-one301:
+one499:
 	TESTB  $0x01, 32(SP)
-	JZ     end302
+	JZ     end500
 	VMOVSS X4, (DI)
 
-end302:
-done254:
+end500:
+done452:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, 40(SP)
@@ -3958,7 +7033,7 @@ done254:
 	SHLQ $0x02, DI
 	ADDQ DI, 48(SP)
 	DECQ 56(SP)
-	JNZ  tile251
+	JNZ  tile449
 	VZEROUPPER
 	RET
 
@@ -3990,7 +7065,7 @@ TEXT ·winogradOutputAVX2(SB), NOSPLIT, $72-80
 	SHLQ         $0x02, BX
 	LEAQ         (BX)(BX*2), SI
 
-tile303:
+tile501:
 	MOVQ 48(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -4000,9 +7075,9 @@ tile303:
 	MOVQ c+72(FP), R13
 	MOVQ R13, 64(SP)
 
-vectors304:
+vectors502:
 	CMPQ    64(SP), $+8
-	JLT     tail305
+	JLT     tail503
 	VMOVUPS (DI), Y0
 	VADDPS  (DI)(BX*1), Y0, Y0
 	VADDPS  (DI)(BX*2), Y0, Y0
@@ -4050,11 +7125,11 @@ vectors304:
 	ADDQ    $+32, R11
 	ADDQ    $+32, R12
 	SUBQ    $+8, 64(SP)
-	JMP     vectors304
+	JMP     vectors502
 
-tail305:
+tail503:
 	CMPQ         64(SP), $+0
-	JE           done306
+	JE           done504
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -4096,47 +7171,47 @@ tail305:
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R11), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two307
+	JZ           two505
 	VMOVUPS      X0, (R13)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R13
 
-two307:
+two505:
 	TESTB    $0x02, 32(SP)
-	JZ       one308
+	JZ       one506
 	VMOVLPS  X0, (R13)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R13
 
-one308:
+one506:
 	TESTB  $0x01, 32(SP)
-	JZ     end309
+	JZ     end507
 	VMOVSS X0, (R13)
 
-end309:
+end507:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y3, Y0, Y0
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two310
+	JZ           two508
 	VMOVUPS      X0, (R13)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R13
 
-two310:
+two508:
 	TESTB    $0x02, 32(SP)
-	JZ       one311
+	JZ       one509
 	VMOVLPS  X0, (R13)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R13
 
-one311:
+one509:
 	TESTB  $0x01, 32(SP)
-	JZ     end312
+	JZ     end510
 	VMOVSS X0, (R13)
 
-end312:
+end510:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (DI)(BX*1), Y4, Y4
 	VMOVUPS      Y4, Y0
@@ -4178,48 +7253,48 @@ end312:
 	VADDPS       Y2, Y0, Y0
 	LEAQ         (R11)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two313
+	JZ           two511
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two313:
+two511:
 	TESTB    $0x02, 32(SP)
-	JZ       one314
+	JZ       one512
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one314:
+one512:
 	TESTB  $0x01, 32(SP)
-	JZ     end315
+	JZ     end513
 	VMOVSS X0, (DI)
 
-end315:
+end513:
 	VMOVUPS      Y1, Y0
 	VADDPS       Y3, Y0, Y0
 	VSUBPS       Y2, Y0, Y0
 	LEAQ         (R12)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two316
+	JZ           two514
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two316:
+two514:
 	TESTB    $0x02, 32(SP)
-	JZ       one317
+	JZ       one515
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one317:
+one515:
 	TESTB  $0x01, 32(SP)
-	JZ     end318
+	JZ     end516
 	VMOVSS X0, (DI)
 
-end318:
-done306:
+end516:
+done504:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, 40(SP)
@@ -4227,7 +7302,7 @@ done306:
 	SHLQ $0x02, DI
 	ADDQ DI, 48(SP)
 	DECQ 56(SP)
-	JNZ  tile303
+	JNZ  tile501
 	VZEROUPPER
 	RET
 
@@ -4259,7 +7334,7 @@ TEXT ·winogradOutputGradAVX2(SB), NOSPLIT, $72-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile319:
+tile517:
 	MOVQ 48(SP), DI
 	LEAQ (DI)(CX*1), R8
 	MOVQ 40(SP), R9
@@ -4269,9 +7344,9 @@ tile319:
 	MOVQ c+72(FP), R13
 	MOVQ R13, 64(SP)
 
-vectors320:
+vectors518:
 	CMPQ    64(SP), $+8
-	JLT     tail321
+	JLT     tail519
 	VMOVUPS (DI), Y0
 	VMOVUPS (R8), Y1
 	VMOVUPS Y0, Y2
@@ -4331,11 +7406,11 @@ vectors320:
 	ADDQ    $+32, R11
 	ADDQ    $+32, R12
 	SUBQ    $+8, 64(SP)
-	JMP     vectors320
+	JMP     vectors518
 
-tail321:
+tail519:
 	CMPQ         64(SP), $+0
-	JE           done322
+	JE           done520
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMOVUPS      Y2, Y0
@@ -4345,89 +7420,89 @@ tail321:
 	VMOVUPS      Y0, Y2
 	LEAQ         (R9), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two323
+	JZ           two521
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two323:
+two521:
 	TESTB    $0x02, 32(SP)
-	JZ       one324
+	JZ       one522
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one324:
+one522:
 	TESTB  $0x01, 32(SP)
-	JZ     end325
+	JZ     end523
 	VMOVSS X2, (R13)
 
-end325:
+end523:
 	VMOVUPS      Y0, Y2
 	VADDPS       Y1, Y2, Y2
 	LEAQ         (R10), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two326
+	JZ           two524
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two326:
+two524:
 	TESTB    $0x02, 32(SP)
-	JZ       one327
+	JZ       one525
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one327:
+one525:
 	TESTB  $0x01, 32(SP)
-	JZ     end328
+	JZ     end526
 	VMOVSS X2, (R13)
 
-end328:
+end526:
 	VMOVUPS      Y0, Y2
 	VSUBPS       Y1, Y2, Y2
 	LEAQ         (R11), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two329
+	JZ           two527
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two329:
+two527:
 	TESTB    $0x02, 32(SP)
-	JZ       one330
+	JZ       one528
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one330:
+one528:
 	TESTB  $0x01, 32(SP)
-	JZ     end331
+	JZ     end529
 	VMOVSS X2, (R13)
 
-end331:
+end529:
 	VMOVUPS      Y1, Y2
 	LEAQ         (R12), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two332
+	JZ           two530
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two332:
+two530:
 	TESTB    $0x02, 32(SP)
-	JZ       one333
+	JZ       one531
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one333:
+one531:
 	TESTB  $0x01, 32(SP)
-	JZ     end334
+	JZ     end532
 	VMOVSS X2, (R13)
 
-end334:
+end532:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMOVUPS      Y2, Y0
@@ -4443,89 +7518,89 @@ end334:
 	VMOVUPS      Y0, Y2
 	LEAQ         (R9)(DX*1), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two335
+	JZ           two533
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two335:
+two533:
 	TESTB    $0x02, 32(SP)
-	JZ       one336
+	JZ       one534
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one336:
+one534:
 	TESTB  $0x01, 32(SP)
-	JZ     end337
+	JZ     end535
 	VMOVSS X2, (R13)
 
-end337:
+end535:
 	VMOVUPS      Y0, Y2
 	VADDPS       Y1, Y2, Y2
 	LEAQ         (R10)(DX*1), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two338
+	JZ           two536
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two338:
+two536:
 	TESTB    $0x02, 32(SP)
-	JZ       one339
+	JZ       one537
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one339:
+one537:
 	TESTB  $0x01, 32(SP)
-	JZ     end340
+	JZ     end538
 	VMOVSS X2, (R13)
 
-end340:
+end538:
 	VMOVUPS      Y0, Y2
 	VSUBPS       Y1, Y2, Y2
 	LEAQ         (R11)(DX*1), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two341
+	JZ           two539
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two341:
+two539:
 	TESTB    $0x02, 32(SP)
-	JZ       one342
+	JZ       one540
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one342:
+one540:
 	TESTB  $0x01, 32(SP)
-	JZ     end343
+	JZ     end541
 	VMOVSS X2, (R13)
 
-end343:
+end541:
 	VMOVUPS      Y1, Y2
 	LEAQ         (R12)(DX*1), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two344
+	JZ           two542
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two344:
+two542:
 	TESTB    $0x02, 32(SP)
-	JZ       one345
+	JZ       one543
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one345:
+one543:
 	TESTB  $0x01, 32(SP)
-	JZ     end346
+	JZ     end544
 	VMOVSS X2, (R13)
 
-end346:
+end544:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMOVUPS      Y2, Y0
@@ -4541,89 +7616,89 @@ end346:
 	VMOVUPS      Y0, Y2
 	LEAQ         (R9)(DX*2), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two347
+	JZ           two545
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two347:
+two545:
 	TESTB    $0x02, 32(SP)
-	JZ       one348
+	JZ       one546
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one348:
+one546:
 	TESTB  $0x01, 32(SP)
-	JZ     end349
+	JZ     end547
 	VMOVSS X2, (R13)
 
-end349:
+end547:
 	VMOVUPS      Y0, Y2
 	VADDPS       Y1, Y2, Y2
 	LEAQ         (R10)(DX*2), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two350
+	JZ           two548
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two350:
+two548:
 	TESTB    $0x02, 32(SP)
-	JZ       one351
+	JZ       one549
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one351:
+one549:
 	TESTB  $0x01, 32(SP)
-	JZ     end352
+	JZ     end550
 	VMOVSS X2, (R13)
 
-end352:
+end550:
 	VMOVUPS      Y0, Y2
 	VSUBPS       Y1, Y2, Y2
 	LEAQ         (R11)(DX*2), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two353
+	JZ           two551
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two353:
+two551:
 	TESTB    $0x02, 32(SP)
-	JZ       one354
+	JZ       one552
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one354:
+one552:
 	TESTB  $0x01, 32(SP)
-	JZ     end355
+	JZ     end553
 	VMOVSS X2, (R13)
 
-end355:
+end553:
 	VMOVUPS      Y1, Y2
 	LEAQ         (R12)(DX*2), R13
 	TESTB        $0x04, 32(SP)
-	JZ           two356
+	JZ           two554
 	VMOVUPS      X2, (R13)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R13
 
-two356:
+two554:
 	TESTB    $0x02, 32(SP)
-	JZ       one357
+	JZ       one555
 	VMOVLPS  X2, (R13)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R13
 
-one357:
+one555:
 	TESTB  $0x01, 32(SP)
-	JZ     end358
+	JZ     end556
 	VMOVSS X2, (R13)
 
-end358:
+end556:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (DI)(SI*1), Y2, Y2
 	VMOVUPS      Y2, Y0
@@ -4633,90 +7708,90 @@ end358:
 	VMOVUPS      Y0, Y2
 	LEAQ         (R9)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two359
+	JZ           two557
 	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, DI
 
-two359:
+two557:
 	TESTB    $0x02, 32(SP)
-	JZ       one360
+	JZ       one558
 	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, DI
 
-one360:
+one558:
 	TESTB  $0x01, 32(SP)
-	JZ     end361
+	JZ     end559
 	VMOVSS X2, (DI)
 
-end361:
+end559:
 	VMOVUPS      Y0, Y2
 	VADDPS       Y1, Y2, Y2
 	LEAQ         (R10)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two362
+	JZ           two560
 	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, DI
 
-two362:
+two560:
 	TESTB    $0x02, 32(SP)
-	JZ       one363
+	JZ       one561
 	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, DI
 
-one363:
+one561:
 	TESTB  $0x01, 32(SP)
-	JZ     end364
+	JZ     end562
 	VMOVSS X2, (DI)
 
-end364:
+end562:
 	VMOVUPS      Y0, Y2
 	VSUBPS       Y1, Y2, Y2
 	LEAQ         (R11)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two365
+	JZ           two563
 	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, DI
 
-two365:
+two563:
 	TESTB    $0x02, 32(SP)
-	JZ       one366
+	JZ       one564
 	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, DI
 
-one366:
+one564:
 	TESTB  $0x01, 32(SP)
-	JZ     end367
+	JZ     end565
 	VMOVSS X2, (DI)
 
-end367:
+end565:
 	VMOVUPS      Y1, Y2
 	LEAQ         (R12)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two368
+	JZ           two566
 	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, DI
 
-two368:
+two566:
 	TESTB    $0x02, 32(SP)
-	JZ       one369
+	JZ       one567
 	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, DI
 
-one369:
+one567:
 	TESTB  $0x01, 32(SP)
-	JZ     end370
+	JZ     end568
 	VMOVSS X2, (DI)
 
-end370:
-done322:
+end568:
+done520:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, 40(SP)
@@ -4724,7 +7799,7 @@ done322:
 	SHLQ $0x02, DI
 	ADDQ DI, 48(SP)
 	DECQ 56(SP)
-	JNZ  tile319
+	JNZ  tile517
 	VZEROUPPER
 	RET
 
@@ -4756,7 +7831,7 @@ TEXT ·winogradWeightGradAVX2(SB), NOSPLIT, $72-80
 	SHLQ         $0x02, BX
 	LEAQ         (BX)(BX*2), SI
 
-tile371:
+tile569:
 	MOVQ 48(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -4767,9 +7842,9 @@ tile371:
 	MOVQ c+72(FP), R14
 	MOVQ R14, 64(SP)
 
-vectors372:
+vectors570:
 	CMPQ    64(SP), $+8
-	JLT     tail373
+	JLT     tail571
 	VMOVUPS (DI)(BX*1), Y1
 	VADDPS  (DI)(BX*2), Y1, Y1
 	VMULPS  Y0, Y1, Y1
@@ -4864,11 +7939,11 @@ vectors372:
 	ADDQ    $+32, R12
 	ADDQ    $+32, R13
 	SUBQ    $+8, 64(SP)
-	JMP     vectors372
+	JMP     vectors570
 
-tail373:
+tail571:
 	CMPQ         64(SP), $+0
-	JE           done374
+	JE           done572
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (DI)(BX*1), Y5, Y5
 	VMOVUPS      Y5, Y1
@@ -4915,71 +7990,71 @@ tail373:
 	VADDPS       Y1, Y5, Y5
 	LEAQ         (R11), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two375
+	JZ           two573
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two375:
+two573:
 	TESTB    $0x02, 32(SP)
-	JZ       one376
+	JZ       one574
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one376:
+one574:
 	TESTB  $0x01, 32(SP)
-	JZ     end377
+	JZ     end575
 	VMOVSS X5, (R14)
 
-end377:
+end575:
 	VMOVUPS      Y2, Y5
 	VSUBPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	LEAQ         (R12), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two378
+	JZ           two576
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two378:
+two576:
 	TESTB    $0x02, 32(SP)
-	JZ       one379
+	JZ       one577
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one379:
+one577:
 	TESTB  $0x01, 32(SP)
-	JZ     end380
+	JZ     end578
 	VMOVSS X5, (R14)
 
-end380:
+end578:
 	VMOVUPS      Y2, Y5
 	VADDPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y4, Y5, Y5
 	LEAQ         (R13), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two381
+	JZ           two579
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two381:
+two579:
 	TESTB    $0x02, 32(SP)
-	JZ       one382
+	JZ       one580
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one382:
+one580:
 	TESTB  $0x01, 32(SP)
-	JZ     end383
+	JZ     end581
 	VMOVSS X5, (R14)
 
-end383:
+end581:
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (DI)(BX*1), Y5, Y5
 	VMOVUPS      Y5, Y1
@@ -5014,71 +8089,71 @@ end383:
 	VADDPS       Y1, Y5, Y5
 	LEAQ         (R11)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two384
+	JZ           two582
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two384:
+two582:
 	TESTB    $0x02, 32(SP)
-	JZ       one385
+	JZ       one583
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one385:
+one583:
 	TESTB  $0x01, 32(SP)
-	JZ     end386
+	JZ     end584
 	VMOVSS X5, (R14)
 
-end386:
+end584:
 	VMOVUPS      Y2, Y5
 	VSUBPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	LEAQ         (R12)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two387
+	JZ           two585
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two387:
+two585:
 	TESTB    $0x02, 32(SP)
-	JZ       one388
+	JZ       one586
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one388:
+one586:
 	TESTB  $0x01, 32(SP)
-	JZ     end389
+	JZ     end587
 	VMOVSS X5, (R14)
 
-end389:
+end587:
 	VMOVUPS      Y2, Y5
 	VADDPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y4, Y5, Y5
 	LEAQ         (R13)(DX*1), R14
 	TESTB        $0x04, 32(SP)
-	JZ           two390
+	JZ           two588
 	VMOVUPS      X5, (R14)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R14
 
-two390:
+two588:
 	TESTB    $0x02, 32(SP)
-	JZ       one391
+	JZ       one589
 	VMOVLPS  X5, (R14)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R14
 
-one391:
+one589:
 	TESTB  $0x01, 32(SP)
-	JZ     end392
+	JZ     end590
 	VMOVSS X5, (R14)
 
-end392:
+end590:
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (DI)(BX*1), Y5, Y5
 	VMOVUPS      Y5, Y1
@@ -5125,72 +8200,72 @@ end392:
 	VADDPS       Y1, Y5, Y5
 	LEAQ         (R11)(DX*2), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two393
+	JZ           two591
 	VMOVUPS      X5, (DI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, DI
 
-two393:
+two591:
 	TESTB    $0x02, 32(SP)
-	JZ       one394
+	JZ       one592
 	VMOVLPS  X5, (DI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, DI
 
-one394:
+one592:
 	TESTB  $0x01, 32(SP)
-	JZ     end395
+	JZ     end593
 	VMOVSS X5, (DI)
 
-end395:
+end593:
 	VMOVUPS      Y2, Y5
 	VSUBPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	LEAQ         (R12)(DX*2), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two396
+	JZ           two594
 	VMOVUPS      X5, (DI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, DI
 
-two396:
+two594:
 	TESTB    $0x02, 32(SP)
-	JZ       one397
+	JZ       one595
 	VMOVLPS  X5, (DI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, DI
 
-one397:
+one595:
 	TESTB  $0x01, 32(SP)
-	JZ     end398
+	JZ     end596
 	VMOVSS X5, (DI)
 
-end398:
+end596:
 	VMOVUPS      Y2, Y5
 	VADDPS       Y3, Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y4, Y5, Y5
 	LEAQ         (R13)(DX*2), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two399
+	JZ           two597
 	VMOVUPS      X5, (DI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, DI
 
-two399:
+two597:
 	TESTB    $0x02, 32(SP)
-	JZ       one400
+	JZ       one598
 	VMOVLPS  X5, (DI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, DI
 
-one400:
+one598:
 	TESTB  $0x01, 32(SP)
-	JZ     end401
+	JZ     end599
 	VMOVSS X5, (DI)
 
-end401:
-done374:
+end599:
+done572:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, 40(SP)
@@ -5198,7 +8273,7 @@ done374:
 	SHLQ $0x02, DI
 	ADDQ DI, 48(SP)
 	DECQ 56(SP)
-	JNZ  tile371
+	JNZ  tile569
 	VZEROUPPER
 	RET
 
@@ -5217,60 +8292,60 @@ TEXT ·affineAVX2(SB), NOSPLIT, $56-68
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels402:
+channels600:
 	CMPQ         40(SP), $+32
-	JLT          next404
+	JLT          next602
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given405
+	JNZ          given603
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish406
+	JMP          finish604
 
-given405:
+given603:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 	VMOVUPS 64(AX)(CX*1), Y2
 	VMOVUPS 96(AX)(CX*1), Y3
 
-finish406:
+finish604:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given407
+	JNZ          given605
 	VBROADCASTSS one<>+0(SB), Y4
 	VBROADCASTSS one<>+0(SB), Y5
 	VBROADCASTSS one<>+0(SB), Y6
 	VBROADCASTSS one<>+0(SB), Y7
-	JMP          finish408
+	JMP          finish606
 
-given407:
+given605:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 	VMOVUPS 64(AX)(CX*1), Y6
 	VMOVUPS 96(AX)(CX*1), Y7
 
-finish408:
+finish606:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given409
+	JNZ    given607
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	JMP    finish410
+	JMP    finish608
 
-given409:
+given607:
 	VMOVUPS (AX)(CX*1), Y8
 	VMOVUPS 32(AX)(CX*1), Y9
 	VMOVUPS 64(AX)(CX*1), Y10
 	VMOVUPS 96(AX)(CX*1), Y11
 
-finish410:
+finish608:
 	VBROADCASTSS floor+64(FP), Y12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -5280,9 +8355,9 @@ finish410:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both411
+	JNZ          both609
 
-loop413:
+loop611:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y8, Y0, Y4
 	VMAXPS      Y4, Y12, Y4
@@ -5301,11 +8376,11 @@ loop413:
 	VMOVUPS     Y4, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop413
-	JMP         finish412
+	JNZ         loop611
+	JMP         finish610
 
-both411:
-loop414:
+both609:
+loop612:
 	VMOVUPS     (SI)(DX*1), Y13
 	VFMADD213PS Y8, Y0, Y13
 	VFMADD231PS (DI)(DX*1), Y4, Y13
@@ -5328,55 +8403,55 @@ loop414:
 	VMOVUPS     Y13, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop414
+	JNZ         loop612
 
-finish412:
+finish610:
 	ADDQ $+128, 48(SP)
 	SUBQ $+32, 40(SP)
-	JMP  channels402
+	JMP  channels600
 
-next404:
+next602:
 	CMPQ         40(SP), $+16
-	JLT          next415
+	JLT          next613
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given416
+	JNZ          given614
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish417
+	JMP          finish615
 
-given416:
+given614:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 
-finish417:
+finish615:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given418
+	JNZ          given616
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish419
+	JMP          finish617
 
-given418:
+given616:
 	VMOVUPS (AX)(CX*1), Y2
 	VMOVUPS 32(AX)(CX*1), Y3
 
-finish419:
+finish617:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given420
+	JNZ    given618
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	JMP    finish421
+	JMP    finish619
 
-given420:
+given618:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 
-finish421:
+finish619:
 	VBROADCASTSS floor+64(FP), Y6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -5386,9 +8461,9 @@ finish421:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both422
+	JNZ          both620
 
-loop424:
+loop622:
 	VMOVUPS     (SI)(DX*1), Y2
 	VFMADD213PS Y4, Y0, Y2
 	VMAXPS      Y2, Y6, Y2
@@ -5399,11 +8474,11 @@ loop424:
 	VMOVUPS     Y2, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop424
-	JMP         finish423
+	JNZ         loop622
+	JMP         finish621
 
-both422:
-loop425:
+both620:
+loop623:
 	VMOVUPS     (SI)(DX*1), Y7
 	VFMADD213PS Y4, Y0, Y7
 	VFMADD231PS (DI)(DX*1), Y2, Y7
@@ -5416,49 +8491,49 @@ loop425:
 	VMOVUPS     Y7, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop425
+	JNZ         loop623
 
-finish423:
+finish621:
 	ADDQ $+64, 48(SP)
 	SUBQ $+16, 40(SP)
-	JMP  channels402
+	JMP  channels600
 
-next415:
+next613:
 	CMPQ         40(SP), $+8
-	JLT          next426
+	JLT          next624
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given427
+	JNZ          given625
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish428
+	JMP          finish626
 
-given427:
+given625:
 	VMOVUPS (AX)(CX*1), Y0
 
-finish428:
+finish626:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given429
+	JNZ          given627
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish430
+	JMP          finish628
 
-given429:
+given627:
 	VMOVUPS (AX)(CX*1), Y1
 
-finish430:
+finish628:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given431
+	JNZ    given629
 	VXORPS Y2, Y2, Y2
-	JMP    finish432
+	JMP    finish630
 
-given431:
+given629:
 	VMOVUPS (AX)(CX*1), Y2
 
-finish432:
+finish630:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -5468,20 +8543,20 @@ finish432:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both433
+	JNZ          both631
 
-loop435:
+loop633:
 	VMOVUPS     (SI)(DX*1), Y1
 	VFMADD213PS Y2, Y0, Y1
 	VMAXPS      Y1, Y3, Y1
 	VMOVUPS     Y1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop435
-	JMP         finish434
+	JNZ         loop633
+	JMP         finish632
 
-both433:
-loop436:
+both631:
+loop634:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VFMADD231PS (DI)(DX*1), Y1, Y4
@@ -5489,52 +8564,52 @@ loop436:
 	VMOVUPS     Y4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop436
+	JNZ         loop634
 
-finish434:
+finish632:
 	ADDQ $+32, 48(SP)
 	SUBQ $+8, 40(SP)
-	JMP  channels402
+	JMP  channels600
 
-next426:
+next624:
 	CMPQ         40(SP), $+0
-	JLE          done403
+	JLE          done601
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given437
+	JNZ          given635
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish438
+	JMP          finish636
 
-given437:
+given635:
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX)(CX*1), Y0, Y0
 
-finish438:
+finish636:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given439
+	JNZ          given637
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish440
+	JMP          finish638
 
-given439:
+given637:
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (AX)(CX*1), Y1, Y1
 
-finish440:
+finish638:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given441
+	JNZ    given639
 	VXORPS Y2, Y2, Y2
-	JMP    finish442
+	JMP    finish640
 
-given441:
+given639:
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (AX)(CX*1), Y2, Y2
 
-finish442:
+finish640:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -5544,40 +8619,40 @@ finish442:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both443
+	JNZ          both641
 
-loop445:
+loop643:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (SI)(DX*1), Y1, Y1
 	VFMADD213PS  Y2, Y0, Y1
 	VMAXPS       Y1, Y3, Y1
 	LEAQ         (BX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two446
+	JZ           two644
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two446:
+two644:
 	TESTB    $0x02, 32(SP)
-	JZ       one447
+	JZ       one645
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one447:
+one645:
 	TESTB  $0x01, 32(SP)
-	JZ     end448
+	JZ     end646
 	VMOVSS X1, (DI)
 
-end448:
+end646:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop445
-	JMP  finish444
+	JNZ  loop643
+	JMP  finish642
 
-both443:
-loop449:
+both641:
+loop647:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (SI)(DX*1), Y4, Y4
 	VFMADD213PS  Y2, Y0, Y4
@@ -5587,30 +8662,30 @@ loop449:
 	VMAXPS       Y4, Y3, Y4
 	LEAQ         (BX)(DX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two450
+	JZ           two648
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two450:
+two648:
 	TESTB    $0x02, 32(SP)
-	JZ       one451
+	JZ       one649
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one451:
+one649:
 	TESTB  $0x01, 32(SP)
-	JZ     end452
+	JZ     end650
 	VMOVSS X4, (R8)
 
-end452:
+end650:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop449
+	JNZ  loop647
 
-finish444:
-done403:
+finish642:
+done601:
 	VZEROUPPER
 	RET
 
@@ -5629,9 +8704,9 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $56-48
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels453:
+channels651:
 	CMPQ   40(SP), $+16
-	JLT    next455
+	JLT    next653
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5651,9 +8726,9 @@ channels453:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest457
+	JLT    rest655
 
-several456:
+several654:
 	VMOVUPS     (CX)(SI*1), Y12
 	VADDPS      Y12, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y12, Y6
@@ -5676,13 +8751,13 @@ several456:
 	VFMADD231PS 32(AX)(SI*1), Y12, Y11
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several456
+	JGE         several654
 
-rest457:
+rest655:
 	ADDQ $+3, DX
-	JZ   finish458
+	JZ   finish656
 
-loop459:
+loop657:
 	VMOVUPS     (CX)(SI*1), Y12
 	VADDPS      Y12, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y12, Y6
@@ -5691,12 +8766,12 @@ loop459:
 	VFMADD231PS 32(AX)(SI*1), Y12, Y7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop459
+	JNZ         loop657
 
-finish458:
+finish656:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip460
+	JZ      skip658
 	ADDQ    48(SP), AX
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y4, Y0, Y0
@@ -5709,7 +8784,7 @@ finish458:
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(AX)
 
-skip460:
+skip658:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    48(SP), AX
 	VADDPS  Y8, Y6, Y6
@@ -5724,11 +8799,11 @@ skip460:
 	VMOVUPS Y7, 32(AX)
 	ADDQ    $+64, 48(SP)
 	SUBQ    $+16, 40(SP)
-	JMP     channels453
+	JMP     channels651
 
-next455:
+next653:
 	CMPQ   40(SP), $+8
-	JLT    next461
+	JLT    next659
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5742,9 +8817,9 @@ next455:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest463
+	JLT    rest661
 
-several462:
+several660:
 	VMOVUPS     (CX)(SI*1), Y6
 	VADDPS      Y6, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y6, Y3
@@ -5758,24 +8833,24 @@ several462:
 	VFMADD231PS (AX)(SI*1), Y6, Y5
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several462
+	JGE         several660
 
-rest463:
+rest661:
 	ADDQ $+3, DX
-	JZ   finish464
+	JZ   finish662
 
-loop465:
+loop663:
 	VMOVUPS     (CX)(SI*1), Y6
 	VADDPS      Y6, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y6, Y3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop465
+	JNZ         loop663
 
-finish464:
+finish662:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip466
+	JZ      skip664
 	ADDQ    48(SP), AX
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y2, Y0, Y0
@@ -5783,7 +8858,7 @@ finish464:
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)
 
-skip466:
+skip664:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    48(SP), AX
 	VADDPS  Y4, Y3, Y3
@@ -5793,11 +8868,11 @@ skip466:
 	VMOVUPS Y3, (AX)
 	ADDQ    $+32, 48(SP)
 	SUBQ    $+8, 40(SP)
-	JMP     channels453
+	JMP     channels651
 
-next461:
+next659:
 	CMPQ   40(SP), $+0
-	JLE    done454
+	JLE    done652
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5811,9 +8886,9 @@ next461:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest468
+	JLT    rest666
 
-several467:
+several665:
 	VMOVUPS     (SP), Y6
 	VMASKMOVPS  (CX)(SI*1), Y6, Y6
 	VADDPS      Y6, Y0, Y0
@@ -5836,13 +8911,13 @@ several467:
 	VFMADD231PS Y7, Y6, Y5
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several467
+	JGE         several665
 
-rest468:
+rest666:
 	ADDQ $+3, DX
-	JZ   finish469
+	JZ   finish667
 
-loop470:
+loop668:
 	VMOVUPS     (SP), Y6
 	VMASKMOVPS  (CX)(SI*1), Y6, Y6
 	VADDPS      Y6, Y0, Y0
@@ -5851,12 +8926,12 @@ loop470:
 	VFMADD231PS Y7, Y6, Y3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop470
+	JNZ         loop668
 
-finish469:
+finish667:
 	MOVQ         s+0(FP), AX
 	TESTQ        AX, AX
-	JZ           skip471
+	JZ           skip669
 	ADDQ         48(SP), AX
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y2, Y0, Y0
@@ -5865,25 +8940,25 @@ finish469:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two472
+	JZ           two670
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two472:
+two670:
 	TESTB    $0x02, 32(SP)
-	JZ       one473
+	JZ       one671
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one473:
+one671:
 	TESTB  $0x01, 32(SP)
-	JZ     end474
+	JZ     end672
 	VMOVSS X0, (AX)
 
-end474:
-skip471:
+end672:
+skip669:
 	MOVQ         sxy+8(FP), AX
 	ADDQ         48(SP), AX
 	VADDPS       Y4, Y3, Y3
@@ -5893,25 +8968,25 @@ skip471:
 	VADDPS       Y0, Y3, Y3
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two475
+	JZ           two673
 	VMOVUPS      X3, (AX)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, AX
 
-two475:
+two673:
 	TESTB    $0x02, 32(SP)
-	JZ       one476
+	JZ       one674
 	VMOVLPS  X3, (AX)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, AX
 
-one476:
+one674:
 	TESTB  $0x01, 32(SP)
-	JZ     end477
+	JZ     end675
 	VMOVSS X3, (AX)
 
-end477:
-done454:
+end675:
+done652:
 	VZEROUPPER
 	RET
 
@@ -5926,15 +9001,15 @@ TEXT ·dots4AVX2(SB), NOSPLIT, $104-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    y3+48(FP), $+0
-	JEQ     fewer478
+	JEQ     fewer676
 	MOVQ    c+64(FP), AX
 	MOVQ    AX, 40(SP)
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels479:
+channels677:
 	CMPQ   40(SP), $+8
-	JLT    next481
+	JLT    next679
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -5955,9 +9030,9 @@ channels479:
 	SHLQ   $0x02, R8
 	MOVQ   48(SP), R9
 	SUBQ   $+2, DI
-	JLT    rest483
+	JLT    rest681
 
-several482:
+several680:
 	VMOVUPS     (SI)(R9*1), Y10
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS (AX)(R9*1), Y10, Y2
@@ -5973,13 +9048,13 @@ several482:
 	VFMADD231PS (BX)(R9*1), Y10, Y9
 	ADDQ        R8, R9
 	SUBQ        $+2, DI
-	JGE         several482
+	JGE         several680
 
-rest483:
+rest681:
 	ADDQ $+2, DI
-	JZ   finish484
+	JZ   finish682
 
-loop485:
+loop683:
 	VMOVUPS     (SI)(R9*1), Y10
 	VADDPS      Y10, Y0, Y0
 	VFMADD231PS (AX)(R9*1), Y10, Y2
@@ -5988,19 +9063,19 @@ loop485:
 	VFMADD231PS (BX)(R9*1), Y10, Y8
 	ADDQ        R8, R9
 	DECQ        DI
-	JNZ         loop485
+	JNZ         loop683
 
-finish484:
+finish682:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip486
+	JZ      skip684
 	ADDQ    48(SP), AX
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)
 
-skip486:
+skip684:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    48(SP), AX
 	VADDPS  Y3, Y2, Y2
@@ -6024,11 +9099,11 @@ skip486:
 	VMOVUPS Y8, (AX)
 	ADDQ    $+32, 48(SP)
 	SUBQ    $+8, 40(SP)
-	JMP     channels479
+	JMP     channels677
 
-next481:
+next679:
 	CMPQ   40(SP), $+0
-	JLE    done480
+	JLE    done678
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6049,9 +9124,9 @@ next481:
 	SHLQ   $0x02, R8
 	MOVQ   48(SP), R9
 	SUBQ   $+2, DI
-	JLT    rest488
+	JLT    rest686
 
-several487:
+several685:
 	VMOVUPS     (SP), Y10
 	VMASKMOVPS  (SI)(R9*1), Y10, Y10
 	VADDPS      Y10, Y0, Y0
@@ -6085,13 +9160,13 @@ several487:
 	VFMADD231PS Y11, Y10, Y9
 	ADDQ        R8, R9
 	SUBQ        $+2, DI
-	JGE         several487
+	JGE         several685
 
-rest488:
+rest686:
 	ADDQ $+2, DI
-	JZ   finish489
+	JZ   finish687
 
-loop490:
+loop688:
 	VMOVUPS     (SP), Y10
 	VMASKMOVPS  (SI)(R9*1), Y10, Y10
 	VADDPS      Y10, Y0, Y0
@@ -6109,12 +9184,12 @@ loop490:
 	VFMADD231PS Y11, Y10, Y8
 	ADDQ        R8, R9
 	DECQ        DI
-	JNZ         loop490
+	JNZ         loop688
 
-finish489:
+finish687:
 	MOVQ         s+0(FP), AX
 	TESTQ        AX, AX
-	JZ           skip491
+	JZ           skip689
 	ADDQ         48(SP), AX
 	VADDPS       Y1, Y0, Y0
 	VMOVUPS      (SP), Y1
@@ -6122,25 +9197,25 @@ finish489:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two492
+	JZ           two690
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two492:
+two690:
 	TESTB    $0x02, 32(SP)
-	JZ       one493
+	JZ       one691
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one493:
+one691:
 	TESTB  $0x01, 32(SP)
-	JZ     end494
+	JZ     end692
 	VMOVSS X0, (AX)
 
-end494:
-skip491:
+end692:
+skip689:
 	MOVQ         sxy+8(FP), AX
 	ADDQ         48(SP), AX
 	VADDPS       Y3, Y2, Y2
@@ -6149,24 +9224,24 @@ skip491:
 	VADDPS       Y0, Y2, Y2
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two495
+	JZ           two693
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two495:
+two693:
 	TESTB    $0x02, 32(SP)
-	JZ       one496
+	JZ       one694
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one496:
+one694:
 	TESTB  $0x01, 32(SP)
-	JZ     end497
+	JZ     end695
 	VMOVSS X2, (CX)
 
-end497:
+end695:
 	ADDQ         R8, AX
 	VADDPS       Y5, Y4, Y4
 	VMOVUPS      (SP), Y0
@@ -6174,24 +9249,24 @@ end497:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two498
+	JZ           two696
 	VMOVUPS      X4, (CX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, CX
 
-two498:
+two696:
 	TESTB    $0x02, 32(SP)
-	JZ       one499
+	JZ       one697
 	VMOVLPS  X4, (CX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, CX
 
-one499:
+one697:
 	TESTB  $0x01, 32(SP)
-	JZ     end500
+	JZ     end698
 	VMOVSS X4, (CX)
 
-end500:
+end698:
 	ADDQ         R8, AX
 	VADDPS       Y7, Y6, Y6
 	VMOVUPS      (SP), Y0
@@ -6199,24 +9274,24 @@ end500:
 	VADDPS       Y0, Y6, Y6
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two501
+	JZ           two699
 	VMOVUPS      X6, (CX)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, CX
 
-two501:
+two699:
 	TESTB    $0x02, 32(SP)
-	JZ       one502
+	JZ       one700
 	VMOVLPS  X6, (CX)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, CX
 
-one502:
+one700:
 	TESTB  $0x01, 32(SP)
-	JZ     end503
+	JZ     end701
 	VMOVSS X6, (CX)
 
-end503:
+end701:
 	ADDQ         R8, AX
 	VADDPS       Y9, Y8, Y8
 	VMOVUPS      (SP), Y0
@@ -6224,39 +9299,39 @@ end503:
 	VADDPS       Y0, Y8, Y8
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two504
+	JZ           two702
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two504:
+two702:
 	TESTB    $0x02, 32(SP)
-	JZ       one505
+	JZ       one703
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one505:
+one703:
 	TESTB  $0x01, 32(SP)
-	JZ     end506
+	JZ     end704
 	VMOVSS X8, (AX)
 
-end506:
-done480:
+end704:
+done678:
 	VZEROUPPER
 	RET
 
-fewer478:
+fewer676:
 	CMPQ y2+40(FP), $+0
-	JEQ  fewer507
+	JEQ  fewer705
 	MOVQ c+64(FP), AX
 	MOVQ AX, 56(SP)
 	XORL AX, AX
 	MOVQ AX, 64(SP)
 
-channels508:
+channels706:
 	CMPQ   56(SP), $+8
-	JLT    next510
+	JLT    next708
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6274,9 +9349,9 @@ channels508:
 	SHLQ   $0x02, DI
 	MOVQ   64(SP), R8
 	SUBQ   $+2, SI
-	JLT    rest512
+	JLT    rest710
 
-several511:
+several709:
 	VMOVUPS     (BX)(R8*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (AX)(R8*1), Y8, Y2
@@ -6290,13 +9365,13 @@ several511:
 	VFMADD231PS (DX)(R8*1), Y8, Y7
 	ADDQ        DI, R8
 	SUBQ        $+2, SI
-	JGE         several511
+	JGE         several709
 
-rest512:
+rest710:
 	ADDQ $+2, SI
-	JZ   finish513
+	JZ   finish711
 
-loop514:
+loop712:
 	VMOVUPS     (BX)(R8*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (AX)(R8*1), Y8, Y2
@@ -6304,19 +9379,19 @@ loop514:
 	VFMADD231PS (DX)(R8*1), Y8, Y6
 	ADDQ        DI, R8
 	DECQ        SI
-	JNZ         loop514
+	JNZ         loop712
 
-finish513:
+finish711:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip515
+	JZ      skip713
 	ADDQ    64(SP), AX
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)
 
-skip515:
+skip713:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    64(SP), AX
 	VADDPS  Y3, Y2, Y2
@@ -6335,11 +9410,11 @@ skip515:
 	VMOVUPS Y6, (AX)
 	ADDQ    $+32, 64(SP)
 	SUBQ    $+8, 56(SP)
-	JMP     channels508
+	JMP     channels706
 
-next510:
+next708:
 	CMPQ   56(SP), $+0
-	JLE    done509
+	JLE    done707
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6357,9 +9432,9 @@ next510:
 	SHLQ   $0x02, DI
 	MOVQ   64(SP), R8
 	SUBQ   $+2, SI
-	JLT    rest517
+	JLT    rest715
 
-several516:
+several714:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (BX)(R8*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -6387,13 +9462,13 @@ several516:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        DI, R8
 	SUBQ        $+2, SI
-	JGE         several516
+	JGE         several714
 
-rest517:
+rest715:
 	ADDQ $+2, SI
-	JZ   finish518
+	JZ   finish716
 
-loop519:
+loop717:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (BX)(R8*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -6408,12 +9483,12 @@ loop519:
 	VFMADD231PS Y9, Y8, Y6
 	ADDQ        DI, R8
 	DECQ        SI
-	JNZ         loop519
+	JNZ         loop717
 
-finish518:
+finish716:
 	MOVQ         s+0(FP), AX
 	TESTQ        AX, AX
-	JZ           skip520
+	JZ           skip718
 	ADDQ         64(SP), AX
 	VADDPS       Y1, Y0, Y0
 	VMOVUPS      (SP), Y1
@@ -6421,25 +9496,25 @@ finish518:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two521
+	JZ           two719
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two521:
+two719:
 	TESTB    $0x02, 32(SP)
-	JZ       one522
+	JZ       one720
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one522:
+one720:
 	TESTB  $0x01, 32(SP)
-	JZ     end523
+	JZ     end721
 	VMOVSS X0, (AX)
 
-end523:
-skip520:
+end721:
+skip718:
 	MOVQ         sxy+8(FP), AX
 	ADDQ         64(SP), AX
 	VADDPS       Y3, Y2, Y2
@@ -6448,24 +9523,24 @@ skip520:
 	VADDPS       Y0, Y2, Y2
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two524
+	JZ           two722
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two524:
+two722:
 	TESTB    $0x02, 32(SP)
-	JZ       one525
+	JZ       one723
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one525:
+one723:
 	TESTB  $0x01, 32(SP)
-	JZ     end526
+	JZ     end724
 	VMOVSS X2, (CX)
 
-end526:
+end724:
 	ADDQ         DI, AX
 	VADDPS       Y5, Y4, Y4
 	VMOVUPS      (SP), Y0
@@ -6473,24 +9548,24 @@ end526:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two527
+	JZ           two725
 	VMOVUPS      X4, (CX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, CX
 
-two527:
+two725:
 	TESTB    $0x02, 32(SP)
-	JZ       one528
+	JZ       one726
 	VMOVLPS  X4, (CX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, CX
 
-one528:
+one726:
 	TESTB  $0x01, 32(SP)
-	JZ     end529
+	JZ     end727
 	VMOVSS X4, (CX)
 
-end529:
+end727:
 	ADDQ         DI, AX
 	VADDPS       Y7, Y6, Y6
 	VMOVUPS      (SP), Y0
@@ -6498,39 +9573,39 @@ end529:
 	VADDPS       Y0, Y6, Y6
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two530
+	JZ           two728
 	VMOVUPS      X6, (AX)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, AX
 
-two530:
+two728:
 	TESTB    $0x02, 32(SP)
-	JZ       one531
+	JZ       one729
 	VMOVLPS  X6, (AX)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, AX
 
-one531:
+one729:
 	TESTB  $0x01, 32(SP)
-	JZ     end532
+	JZ     end730
 	VMOVSS X6, (AX)
 
-end532:
-done509:
+end730:
+done707:
 	VZEROUPPER
 	RET
 
-fewer507:
+fewer705:
 	CMPQ y1+32(FP), $+0
-	JEQ  fewer533
+	JEQ  fewer731
 	MOVQ c+64(FP), AX
 	MOVQ AX, 72(SP)
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels534:
+channels732:
 	CMPQ   72(SP), $+16
-	JLT    next536
+	JLT    next734
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6551,9 +9626,9 @@ channels534:
 	SHLQ   $0x02, SI
 	MOVQ   80(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest538
+	JLT    rest736
 
-several537:
+several735:
 	VMOVUPS     (DX)(DI*1), Y12
 	VADDPS      Y12, Y0, Y0
 	VFMADD231PS (AX)(DI*1), Y12, Y4
@@ -6573,13 +9648,13 @@ several537:
 	VFMADD231PS 32(CX)(DI*1), Y12, Y11
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several537
+	JGE         several735
 
-rest538:
+rest736:
 	ADDQ $+2, BX
-	JZ   finish539
+	JZ   finish737
 
-loop540:
+loop738:
 	VMOVUPS     (DX)(DI*1), Y12
 	VADDPS      Y12, Y0, Y0
 	VFMADD231PS (AX)(DI*1), Y12, Y4
@@ -6590,12 +9665,12 @@ loop540:
 	VFMADD231PS 32(CX)(DI*1), Y12, Y9
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop540
+	JNZ         loop738
 
-finish539:
+finish737:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip541
+	JZ      skip739
 	ADDQ    80(SP), AX
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS (AX), Y2
@@ -6606,7 +9681,7 @@ finish539:
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(AX)
 
-skip541:
+skip739:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    80(SP), AX
 	VADDPS  Y6, Y4, Y4
@@ -6628,11 +9703,11 @@ skip541:
 	VMOVUPS Y9, 32(AX)
 	ADDQ    $+64, 80(SP)
 	SUBQ    $+16, 72(SP)
-	JMP     channels534
+	JMP     channels732
 
-next536:
+next734:
 	CMPQ   72(SP), $+8
-	JLT    next542
+	JLT    next740
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6647,9 +9722,9 @@ next536:
 	SHLQ   $0x02, SI
 	MOVQ   80(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest544
+	JLT    rest742
 
-several543:
+several741:
 	VMOVUPS     (DX)(DI*1), Y6
 	VADDPS      Y6, Y0, Y0
 	VFMADD231PS (AX)(DI*1), Y6, Y2
@@ -6661,32 +9736,32 @@ several543:
 	VFMADD231PS (CX)(DI*1), Y6, Y5
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several543
+	JGE         several741
 
-rest544:
+rest742:
 	ADDQ $+2, BX
-	JZ   finish545
+	JZ   finish743
 
-loop546:
+loop744:
 	VMOVUPS     (DX)(DI*1), Y6
 	VADDPS      Y6, Y0, Y0
 	VFMADD231PS (AX)(DI*1), Y6, Y2
 	VFMADD231PS (CX)(DI*1), Y6, Y4
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop546
+	JNZ         loop744
 
-finish545:
+finish743:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip547
+	JZ      skip745
 	ADDQ    80(SP), AX
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)
 
-skip547:
+skip745:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    80(SP), AX
 	VADDPS  Y3, Y2, Y2
@@ -6700,11 +9775,11 @@ skip547:
 	VMOVUPS Y4, (AX)
 	ADDQ    $+32, 80(SP)
 	SUBQ    $+8, 72(SP)
-	JMP     channels534
+	JMP     channels732
 
-next542:
+next740:
 	CMPQ   72(SP), $+0
-	JLE    done535
+	JLE    done733
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6719,9 +9794,9 @@ next542:
 	SHLQ   $0x02, SI
 	MOVQ   80(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest549
+	JLT    rest747
 
-several548:
+several746:
 	VMOVUPS     (SP), Y6
 	VMASKMOVPS  (DX)(DI*1), Y6, Y6
 	VADDPS      Y6, Y0, Y0
@@ -6743,13 +9818,13 @@ several548:
 	VFMADD231PS Y7, Y6, Y5
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several548
+	JGE         several746
 
-rest549:
+rest747:
 	ADDQ $+2, BX
-	JZ   finish550
+	JZ   finish748
 
-loop551:
+loop749:
 	VMOVUPS     (SP), Y6
 	VMASKMOVPS  (DX)(DI*1), Y6, Y6
 	VADDPS      Y6, Y0, Y0
@@ -6761,12 +9836,12 @@ loop551:
 	VFMADD231PS Y7, Y6, Y4
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop551
+	JNZ         loop749
 
-finish550:
+finish748:
 	MOVQ         s+0(FP), AX
 	TESTQ        AX, AX
-	JZ           skip552
+	JZ           skip750
 	ADDQ         80(SP), AX
 	VADDPS       Y1, Y0, Y0
 	VMOVUPS      (SP), Y1
@@ -6774,25 +9849,25 @@ finish550:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two553
+	JZ           two751
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two553:
+two751:
 	TESTB    $0x02, 32(SP)
-	JZ       one554
+	JZ       one752
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one554:
+one752:
 	TESTB  $0x01, 32(SP)
-	JZ     end555
+	JZ     end753
 	VMOVSS X0, (AX)
 
-end555:
-skip552:
+end753:
+skip750:
 	MOVQ         sxy+8(FP), AX
 	ADDQ         80(SP), AX
 	VADDPS       Y3, Y2, Y2
@@ -6801,24 +9876,24 @@ skip552:
 	VADDPS       Y0, Y2, Y2
 	LEAQ         (AX), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two556
+	JZ           two754
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two556:
+two754:
 	TESTB    $0x02, 32(SP)
-	JZ       one557
+	JZ       one755
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one557:
+one755:
 	TESTB  $0x01, 32(SP)
-	JZ     end558
+	JZ     end756
 	VMOVSS X2, (CX)
 
-end558:
+end756:
 	ADDQ         SI, AX
 	VADDPS       Y5, Y4, Y4
 	VMOVUPS      (SP), Y0
@@ -6826,37 +9901,37 @@ end558:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two559
+	JZ           two757
 	VMOVUPS      X4, (AX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, AX
 
-two559:
+two757:
 	TESTB    $0x02, 32(SP)
-	JZ       one560
+	JZ       one758
 	VMOVLPS  X4, (AX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, AX
 
-one560:
+one758:
 	TESTB  $0x01, 32(SP)
-	JZ     end561
+	JZ     end759
 	VMOVSS X4, (AX)
 
-end561:
-done535:
+end759:
+done733:
 	VZEROUPPER
 	RET
 
-fewer533:
+fewer731:
 	MOVQ c+64(FP), AX
 	MOVQ AX, 88(SP)
 	XORL AX, AX
 	MOVQ AX, 96(SP)
 
-channels563:
+channels761:
 	CMPQ   88(SP), $+16
-	JLT    next565
+	JLT    next763
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6872,9 +9947,9 @@ channels563:
 	SHLQ   $0x02, BX
 	MOVQ   96(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest567
+	JLT    rest765
 
-several566:
+several764:
 	VMOVUPS     (CX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y8, Y4
@@ -6890,13 +9965,13 @@ several566:
 	VFMADD231PS 32(AX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several566
+	JGE         several764
 
-rest567:
+rest765:
 	ADDQ $+2, DX
-	JZ   finish568
+	JZ   finish766
 
-loop569:
+loop767:
 	VMOVUPS     (CX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y8, Y4
@@ -6905,12 +9980,12 @@ loop569:
 	VFMADD231PS 32(AX)(SI*1), Y8, Y5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop569
+	JNZ         loop767
 
-finish568:
+finish766:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip570
+	JZ      skip768
 	ADDQ    96(SP), AX
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS (AX), Y2
@@ -6921,7 +9996,7 @@ finish568:
 	VADDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(AX)
 
-skip570:
+skip768:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    96(SP), AX
 	VADDPS  Y6, Y4, Y4
@@ -6934,11 +10009,11 @@ skip570:
 	VMOVUPS Y5, 32(AX)
 	ADDQ    $+64, 96(SP)
 	SUBQ    $+16, 88(SP)
-	JMP     channels563
+	JMP     channels761
 
-next565:
+next763:
 	CMPQ   88(SP), $+8
-	JLT    next571
+	JLT    next769
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -6950,9 +10025,9 @@ next565:
 	SHLQ   $0x02, BX
 	MOVQ   96(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest573
+	JLT    rest771
 
-several572:
+several770:
 	VMOVUPS     (CX)(SI*1), Y4
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y4, Y2
@@ -6962,31 +10037,31 @@ several572:
 	VFMADD231PS (AX)(SI*1), Y4, Y3
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several572
+	JGE         several770
 
-rest573:
+rest771:
 	ADDQ $+2, DX
-	JZ   finish574
+	JZ   finish772
 
-loop575:
+loop773:
 	VMOVUPS     (CX)(SI*1), Y4
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS (AX)(SI*1), Y4, Y2
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop575
+	JNZ         loop773
 
-finish574:
+finish772:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip576
+	JZ      skip774
 	ADDQ    96(SP), AX
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS (AX), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)
 
-skip576:
+skip774:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    96(SP), AX
 	VADDPS  Y3, Y2, Y2
@@ -6995,11 +10070,11 @@ skip576:
 	VMOVUPS Y2, (AX)
 	ADDQ    $+32, 96(SP)
 	SUBQ    $+8, 88(SP)
-	JMP     channels563
+	JMP     channels761
 
-next571:
+next769:
 	CMPQ   88(SP), $+0
-	JLE    done564
+	JLE    done762
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   y0+24(FP), AX
@@ -7011,9 +10086,9 @@ next571:
 	SHLQ   $0x02, BX
 	MOVQ   96(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest578
+	JLT    rest776
 
-several577:
+several775:
 	VMOVUPS     (SP), Y4
 	VMASKMOVPS  (CX)(SI*1), Y4, Y4
 	VADDPS      Y4, Y0, Y0
@@ -7029,13 +10104,13 @@ several577:
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several577
+	JGE         several775
 
-rest578:
+rest776:
 	ADDQ $+2, DX
-	JZ   finish579
+	JZ   finish777
 
-loop580:
+loop778:
 	VMOVUPS     (SP), Y4
 	VMASKMOVPS  (CX)(SI*1), Y4, Y4
 	VADDPS      Y4, Y0, Y0
@@ -7044,12 +10119,12 @@ loop580:
 	VFMADD231PS Y5, Y4, Y2
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop580
+	JNZ         loop778
 
-finish579:
+finish777:
 	MOVQ         s+0(FP), AX
 	TESTQ        AX, AX
-	JZ           skip581
+	JZ           skip779
 	ADDQ         96(SP), AX
 	VADDPS       Y1, Y0, Y0
 	VMOVUPS      (SP), Y1
@@ -7057,25 +10132,25 @@ finish579:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two582
+	JZ           two780
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two582:
+two780:
 	TESTB    $0x02, 32(SP)
-	JZ       one583
+	JZ       one781
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one583:
+one781:
 	TESTB  $0x01, 32(SP)
-	JZ     end584
+	JZ     end782
 	VMOVSS X0, (AX)
 
-end584:
-skip581:
+end782:
+skip779:
 	MOVQ         sxy+8(FP), AX
 	ADDQ         96(SP), AX
 	VADDPS       Y3, Y2, Y2
@@ -7084,25 +10159,25 @@ skip581:
 	VADDPS       Y0, Y2, Y2
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two585
+	JZ           two783
 	VMOVUPS      X2, (AX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, AX
 
-two585:
+two783:
 	TESTB    $0x02, 32(SP)
-	JZ       one586
+	JZ       one784
 	VMOVLPS  X2, (AX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, AX
 
-one586:
+one784:
 	TESTB  $0x01, 32(SP)
-	JZ     end587
+	JZ     end785
 	VMOVSS X2, (AX)
 
-end587:
-done564:
+end785:
+done762:
 	VZEROUPPER
 	RET
 
@@ -7117,20 +10192,20 @@ TEXT ·combineAVX2(SB), NOSPLIT, $104-80
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    p3+32(FP), $+0
-	JEQ     fewer588
+	JEQ     fewer786
 	MOVQ    c+72(FP), AX
 	MOVQ    AX, 40(SP)
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels589:
+channels787:
 	CMPQ         40(SP), $+16
-	JLT          next591
+	JLT          next789
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given592
+	JNZ          given790
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
@@ -7139,9 +10214,9 @@ channels589:
 	VBROADCASTSS one<>+0(SB), Y5
 	VBROADCASTSS one<>+0(SB), Y6
 	VBROADCASTSS one<>+0(SB), Y7
-	JMP          finish593
+	JMP          finish791
 
-given592:
+given790:
 	ADDQ    48(SP), AX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
@@ -7155,7 +10230,7 @@ given592:
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
 
-finish593:
+finish791:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7167,14 +10242,14 @@ finish593:
 	MOVQ    p3+32(FP), R9
 	MOVQ    d+48(FP), R10
 	TESTQ   R10, R10
-	JZ      begun594
+	JZ      begun792
 	VMOVUPS (R10)(BX*1), Y8
 	VMOVUPS 32(R10)(BX*1), Y9
 	MOVQ    e+56(FP), R10
 	VMOVUPS (R10)(BX*1), Y10
 	VMOVUPS 32(R10)(BX*1), Y11
 
-loop596:
+loop794:
 	VMOVAPS     Y10, Y12
 	VFMADD231PS (SI)(BX*1), Y0, Y12
 	VADDPS      Y8, Y12, Y12
@@ -7191,11 +10266,11 @@ loop596:
 	VMOVUPS     Y12, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop596
-	JMP         finish595
+	JNZ         loop794
+	JMP         finish793
 
-begun594:
-loop597:
+begun792:
+loop795:
 	VMOVUPS     (AX)(BX*1), Y8
 	VFMADD231PS (SI)(BX*1), Y0, Y8
 	VFMADD231PS (DI)(BX*1), Y2, Y8
@@ -7210,28 +10285,28 @@ loop597:
 	VMOVUPS     Y8, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop597
+	JNZ         loop795
 
-finish595:
+finish793:
 	ADDQ $+64, 48(SP)
 	SUBQ $+16, 40(SP)
-	JMP  channels589
+	JMP  channels787
 
-next591:
+next789:
 	CMPQ         40(SP), $+8
-	JLT          next598
+	JLT          next796
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given599
+	JNZ          given797
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish600
+	JMP          finish798
 
-given599:
+given797:
 	ADDQ    48(SP), AX
 	VMOVUPS (AX), Y0
 	ADDQ    CX, AX
@@ -7241,7 +10316,7 @@ given599:
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y3
 
-finish600:
+finish798:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7253,12 +10328,12 @@ finish600:
 	MOVQ    p3+32(FP), R9
 	MOVQ    d+48(FP), R10
 	TESTQ   R10, R10
-	JZ      begun601
+	JZ      begun799
 	VMOVUPS (R10)(BX*1), Y4
 	MOVQ    e+56(FP), R10
 	VMOVUPS (R10)(BX*1), Y5
 
-loop603:
+loop801:
 	VMOVAPS     Y5, Y6
 	VFMADD231PS (SI)(BX*1), Y0, Y6
 	VADDPS      Y4, Y6, Y6
@@ -7268,11 +10343,11 @@ loop603:
 	VMOVUPS     Y6, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop603
-	JMP         finish602
+	JNZ         loop801
+	JMP         finish800
 
-begun601:
-loop604:
+begun799:
+loop802:
 	VMOVUPS     (AX)(BX*1), Y4
 	VFMADD231PS (SI)(BX*1), Y0, Y4
 	VFMADD231PS (DI)(BX*1), Y1, Y4
@@ -7281,28 +10356,28 @@ loop604:
 	VMOVUPS     Y4, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop604
+	JNZ         loop802
 
-finish602:
+finish800:
 	ADDQ $+32, 48(SP)
 	SUBQ $+8, 40(SP)
-	JMP  channels589
+	JMP  channels787
 
-next598:
+next796:
 	CMPQ         40(SP), $+0
-	JLE          done590
+	JLE          done788
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given605
+	JNZ          given803
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish606
+	JMP          finish804
 
-given605:
+given803:
 	ADDQ       48(SP), AX
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
@@ -7316,7 +10391,7 @@ given605:
 	VMOVUPS    (SP), Y3
 	VMASKMOVPS (AX), Y3, Y3
 
-finish606:
+finish804:
 	MOVQ       dst+0(FP), AX
 	MOVQ       n+64(FP), CX
 	MOVQ       c+72(FP), DX
@@ -7328,14 +10403,14 @@ finish606:
 	MOVQ       p3+32(FP), R9
 	MOVQ       d+48(FP), R10
 	TESTQ      R10, R10
-	JZ         begun607
+	JZ         begun805
 	VMOVUPS    (SP), Y4
 	VMASKMOVPS (R10)(BX*1), Y4, Y4
 	MOVQ       e+56(FP), R10
 	VMOVUPS    (SP), Y5
 	VMASKMOVPS (R10)(BX*1), Y5, Y5
 
-loop609:
+loop807:
 	VMOVAPS      Y5, Y6
 	VMOVUPS      (SP), Y7
 	VMASKMOVPS   (SI)(BX*1), Y7, Y7
@@ -7352,31 +10427,31 @@ loop609:
 	VFMADD231PS  Y7, Y3, Y6
 	LEAQ         (AX)(BX*1), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two610
+	JZ           two808
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two610:
+two808:
 	TESTB    $0x02, 32(SP)
-	JZ       one611
+	JZ       one809
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one611:
+one809:
 	TESTB  $0x01, 32(SP)
-	JZ     end612
+	JZ     end810
 	VMOVSS X6, (R10)
 
-end612:
+end810:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop609
-	JMP  finish608
+	JNZ  loop807
+	JMP  finish806
 
-begun607:
-loop613:
+begun805:
+loop811:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VMOVUPS      (SP), Y5
@@ -7393,58 +10468,58 @@ loop613:
 	VFMADD231PS  Y5, Y3, Y4
 	LEAQ         (AX)(BX*1), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two614
+	JZ           two812
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two614:
+two812:
 	TESTB    $0x02, 32(SP)
-	JZ       one615
+	JZ       one813
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one615:
+one813:
 	TESTB  $0x01, 32(SP)
-	JZ     end616
+	JZ     end814
 	VMOVSS X4, (R10)
 
-end616:
+end814:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop613
+	JNZ  loop811
 
-finish608:
-done590:
+finish806:
+done788:
 	VZEROUPPER
 	RET
 
-fewer588:
+fewer786:
 	CMPQ p2+24(FP), $+0
-	JEQ  fewer617
+	JEQ  fewer815
 	MOVQ c+72(FP), AX
 	MOVQ AX, 56(SP)
 	XORL AX, AX
 	MOVQ AX, 64(SP)
 
-channels618:
+channels816:
 	CMPQ         56(SP), $+16
-	JLT          next620
+	JLT          next818
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given621
+	JNZ          given819
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
 	VBROADCASTSS one<>+0(SB), Y4
 	VBROADCASTSS one<>+0(SB), Y5
-	JMP          finish622
+	JMP          finish820
 
-given621:
+given819:
 	ADDQ    64(SP), AX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
@@ -7455,7 +10530,7 @@ given621:
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
 
-finish622:
+finish820:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7466,14 +10541,14 @@ finish622:
 	MOVQ    p2+24(FP), R8
 	MOVQ    d+48(FP), R9
 	TESTQ   R9, R9
-	JZ      begun623
+	JZ      begun821
 	VMOVUPS (R9)(BX*1), Y6
 	VMOVUPS 32(R9)(BX*1), Y7
 	MOVQ    e+56(FP), R9
 	VMOVUPS (R9)(BX*1), Y8
 	VMOVUPS 32(R9)(BX*1), Y9
 
-loop625:
+loop823:
 	VMOVAPS     Y8, Y10
 	VFMADD231PS (SI)(BX*1), Y0, Y10
 	VADDPS      Y6, Y10, Y10
@@ -7488,11 +10563,11 @@ loop625:
 	VMOVUPS     Y10, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop625
-	JMP         finish624
+	JNZ         loop823
+	JMP         finish822
 
-begun623:
-loop626:
+begun821:
+loop824:
 	VMOVUPS     (AX)(BX*1), Y6
 	VFMADD231PS (SI)(BX*1), Y0, Y6
 	VFMADD231PS (DI)(BX*1), Y2, Y6
@@ -7505,27 +10580,27 @@ loop626:
 	VMOVUPS     Y6, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop626
+	JNZ         loop824
 
-finish624:
+finish822:
 	ADDQ $+64, 64(SP)
 	SUBQ $+16, 56(SP)
-	JMP  channels618
+	JMP  channels816
 
-next620:
+next818:
 	CMPQ         56(SP), $+8
-	JLT          next627
+	JLT          next825
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given628
+	JNZ          given826
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
-	JMP          finish629
+	JMP          finish827
 
-given628:
+given826:
 	ADDQ    64(SP), AX
 	VMOVUPS (AX), Y0
 	ADDQ    CX, AX
@@ -7533,7 +10608,7 @@ given628:
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y2
 
-finish629:
+finish827:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7544,12 +10619,12 @@ finish629:
 	MOVQ    p2+24(FP), R8
 	MOVQ    d+48(FP), R9
 	TESTQ   R9, R9
-	JZ      begun630
+	JZ      begun828
 	VMOVUPS (R9)(BX*1), Y3
 	MOVQ    e+56(FP), R9
 	VMOVUPS (R9)(BX*1), Y4
 
-loop632:
+loop830:
 	VMOVAPS     Y4, Y5
 	VFMADD231PS (SI)(BX*1), Y0, Y5
 	VADDPS      Y3, Y5, Y5
@@ -7558,11 +10633,11 @@ loop632:
 	VMOVUPS     Y5, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop632
-	JMP         finish631
+	JNZ         loop830
+	JMP         finish829
 
-begun630:
-loop633:
+begun828:
+loop831:
 	VMOVUPS     (AX)(BX*1), Y3
 	VFMADD231PS (SI)(BX*1), Y0, Y3
 	VFMADD231PS (DI)(BX*1), Y1, Y3
@@ -7570,27 +10645,27 @@ loop633:
 	VMOVUPS     Y3, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop633
+	JNZ         loop831
 
-finish631:
+finish829:
 	ADDQ $+32, 64(SP)
 	SUBQ $+8, 56(SP)
-	JMP  channels618
+	JMP  channels816
 
-next627:
+next825:
 	CMPQ         56(SP), $+0
-	JLE          done619
+	JLE          done817
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given634
+	JNZ          given832
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
-	JMP          finish635
+	JMP          finish833
 
-given634:
+given832:
 	ADDQ       64(SP), AX
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
@@ -7601,7 +10676,7 @@ given634:
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (AX), Y2, Y2
 
-finish635:
+finish833:
 	MOVQ       dst+0(FP), AX
 	MOVQ       n+64(FP), CX
 	MOVQ       c+72(FP), DX
@@ -7612,14 +10687,14 @@ finish635:
 	MOVQ       p2+24(FP), R8
 	MOVQ       d+48(FP), R9
 	TESTQ      R9, R9
-	JZ         begun636
+	JZ         begun834
 	VMOVUPS    (SP), Y3
 	VMASKMOVPS (R9)(BX*1), Y3, Y3
 	MOVQ       e+56(FP), R9
 	VMOVUPS    (SP), Y4
 	VMASKMOVPS (R9)(BX*1), Y4, Y4
 
-loop638:
+loop836:
 	VMOVAPS      Y4, Y5
 	VMOVUPS      (SP), Y6
 	VMASKMOVPS   (SI)(BX*1), Y6, Y6
@@ -7633,31 +10708,31 @@ loop638:
 	VFMADD231PS  Y6, Y2, Y5
 	LEAQ         (AX)(BX*1), R9
 	TESTB        $0x04, 32(SP)
-	JZ           two639
+	JZ           two837
 	VMOVUPS      X5, (R9)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R9
 
-two639:
+two837:
 	TESTB    $0x02, 32(SP)
-	JZ       one640
+	JZ       one838
 	VMOVLPS  X5, (R9)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R9
 
-one640:
+one838:
 	TESTB  $0x01, 32(SP)
-	JZ     end641
+	JZ     end839
 	VMOVSS X5, (R9)
 
-end641:
+end839:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop638
-	JMP  finish637
+	JNZ  loop836
+	JMP  finish835
 
-begun636:
-loop642:
+begun834:
+loop840:
 	VMOVUPS      (SP), Y3
 	VMASKMOVPS   (AX)(BX*1), Y3, Y3
 	VMOVUPS      (SP), Y4
@@ -7671,56 +10746,56 @@ loop642:
 	VFMADD231PS  Y4, Y2, Y3
 	LEAQ         (AX)(BX*1), R9
 	TESTB        $0x04, 32(SP)
-	JZ           two643
+	JZ           two841
 	VMOVUPS      X3, (R9)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R9
 
-two643:
+two841:
 	TESTB    $0x02, 32(SP)
-	JZ       one644
+	JZ       one842
 	VMOVLPS  X3, (R9)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R9
 
-one644:
+one842:
 	TESTB  $0x01, 32(SP)
-	JZ     end645
+	JZ     end843
 	VMOVSS X3, (R9)
 
-end645:
+end843:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop642
+	JNZ  loop840
 
-finish637:
-done619:
+finish835:
+done817:
 	VZEROUPPER
 	RET
 
-fewer617:
+fewer815:
 	CMPQ p1+16(FP), $+0
-	JEQ  fewer646
+	JEQ  fewer844
 	MOVQ c+72(FP), AX
 	MOVQ AX, 72(SP)
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels647:
+channels845:
 	CMPQ         72(SP), $+16
-	JLT          next649
+	JLT          next847
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given650
+	JNZ          given848
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish651
+	JMP          finish849
 
-given650:
+given848:
 	ADDQ    80(SP), AX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
@@ -7728,7 +10803,7 @@ given650:
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 
-finish651:
+finish849:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7738,14 +10813,14 @@ finish651:
 	MOVQ    p1+16(FP), DI
 	MOVQ    d+48(FP), R8
 	TESTQ   R8, R8
-	JZ      begun652
+	JZ      begun850
 	VMOVUPS (R8)(BX*1), Y4
 	VMOVUPS 32(R8)(BX*1), Y5
 	MOVQ    e+56(FP), R8
 	VMOVUPS (R8)(BX*1), Y6
 	VMOVUPS 32(R8)(BX*1), Y7
 
-loop654:
+loop852:
 	VMOVAPS     Y6, Y8
 	VFMADD231PS (SI)(BX*1), Y0, Y8
 	VADDPS      Y4, Y8, Y8
@@ -7758,11 +10833,11 @@ loop654:
 	VMOVUPS     Y8, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop654
-	JMP         finish653
+	JNZ         loop852
+	JMP         finish851
 
-begun652:
-loop655:
+begun850:
+loop853:
 	VMOVUPS     (AX)(BX*1), Y4
 	VFMADD231PS (SI)(BX*1), Y0, Y4
 	VFMADD231PS (DI)(BX*1), Y2, Y4
@@ -7773,32 +10848,32 @@ loop655:
 	VMOVUPS     Y4, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop655
+	JNZ         loop853
 
-finish653:
+finish851:
 	ADDQ $+64, 80(SP)
 	SUBQ $+16, 72(SP)
-	JMP  channels647
+	JMP  channels845
 
-next649:
+next847:
 	CMPQ         72(SP), $+8
-	JLT          next656
+	JLT          next854
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given657
+	JNZ          given855
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish658
+	JMP          finish856
 
-given657:
+given855:
 	ADDQ    80(SP), AX
 	VMOVUPS (AX), Y0
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y1
 
-finish658:
+finish856:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7808,12 +10883,12 @@ finish658:
 	MOVQ    p1+16(FP), DI
 	MOVQ    d+48(FP), R8
 	TESTQ   R8, R8
-	JZ      begun659
+	JZ      begun857
 	VMOVUPS (R8)(BX*1), Y2
 	MOVQ    e+56(FP), R8
 	VMOVUPS (R8)(BX*1), Y3
 
-loop661:
+loop859:
 	VMOVAPS     Y3, Y4
 	VFMADD231PS (SI)(BX*1), Y0, Y4
 	VADDPS      Y2, Y4, Y4
@@ -7821,37 +10896,37 @@ loop661:
 	VMOVUPS     Y4, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop661
-	JMP         finish660
+	JNZ         loop859
+	JMP         finish858
 
-begun659:
-loop662:
+begun857:
+loop860:
 	VMOVUPS     (AX)(BX*1), Y2
 	VFMADD231PS (SI)(BX*1), Y0, Y2
 	VFMADD231PS (DI)(BX*1), Y1, Y2
 	VMOVUPS     Y2, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop662
+	JNZ         loop860
 
-finish660:
+finish858:
 	ADDQ $+32, 80(SP)
 	SUBQ $+8, 72(SP)
-	JMP  channels647
+	JMP  channels845
 
-next656:
+next854:
 	CMPQ         72(SP), $+0
-	JLE          done648
+	JLE          done846
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given663
+	JNZ          given861
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish664
+	JMP          finish862
 
-given663:
+given861:
 	ADDQ       80(SP), AX
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
@@ -7859,7 +10934,7 @@ given663:
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (AX), Y1, Y1
 
-finish664:
+finish862:
 	MOVQ       dst+0(FP), AX
 	MOVQ       n+64(FP), CX
 	MOVQ       c+72(FP), DX
@@ -7869,14 +10944,14 @@ finish664:
 	MOVQ       p1+16(FP), DI
 	MOVQ       d+48(FP), R8
 	TESTQ      R8, R8
-	JZ         begun665
+	JZ         begun863
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (R8)(BX*1), Y2, Y2
 	MOVQ       e+56(FP), R8
 	VMOVUPS    (SP), Y3
 	VMASKMOVPS (R8)(BX*1), Y3, Y3
 
-loop667:
+loop865:
 	VMOVAPS      Y3, Y4
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (SI)(BX*1), Y5, Y5
@@ -7887,31 +10962,31 @@ loop667:
 	VFMADD231PS  Y5, Y1, Y4
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two668
+	JZ           two866
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two668:
+two866:
 	TESTB    $0x02, 32(SP)
-	JZ       one669
+	JZ       one867
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one669:
+one867:
 	TESTB  $0x01, 32(SP)
-	JZ     end670
+	JZ     end868
 	VMOVSS X4, (R8)
 
-end670:
+end868:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop667
-	JMP  finish666
+	JNZ  loop865
+	JMP  finish864
 
-begun665:
-loop671:
+begun863:
+loop869:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (AX)(BX*1), Y2, Y2
 	VMOVUPS      (SP), Y3
@@ -7922,57 +10997,57 @@ loop671:
 	VFMADD231PS  Y3, Y1, Y2
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two672
+	JZ           two870
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two672:
+two870:
 	TESTB    $0x02, 32(SP)
-	JZ       one673
+	JZ       one871
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one673:
+one871:
 	TESTB  $0x01, 32(SP)
-	JZ     end674
+	JZ     end872
 	VMOVSS X2, (R8)
 
-end674:
+end872:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop671
+	JNZ  loop869
 
-finish666:
-done648:
+finish864:
+done846:
 	VZEROUPPER
 	RET
 
-fewer646:
+fewer844:
 	MOVQ c+72(FP), AX
 	MOVQ AX, 88(SP)
 	XORL AX, AX
 	MOVQ AX, 96(SP)
 
-channels676:
+channels874:
 	CMPQ         88(SP), $+16
-	JLT          next678
+	JLT          next876
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given679
+	JNZ          given877
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish680
+	JMP          finish878
 
-given679:
+given877:
 	ADDQ    96(SP), AX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 
-finish680:
+finish878:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -7981,14 +11056,14 @@ finish680:
 	MOVQ    p0+8(FP), SI
 	MOVQ    d+48(FP), DI
 	TESTQ   DI, DI
-	JZ      begun681
+	JZ      begun879
 	VMOVUPS (DI)(BX*1), Y2
 	VMOVUPS 32(DI)(BX*1), Y3
 	MOVQ    e+56(FP), DI
 	VMOVUPS (DI)(BX*1), Y4
 	VMOVUPS 32(DI)(BX*1), Y5
 
-loop683:
+loop881:
 	VMOVAPS     Y4, Y6
 	VFMADD231PS (SI)(BX*1), Y0, Y6
 	VADDPS      Y2, Y6, Y6
@@ -7999,11 +11074,11 @@ loop683:
 	VMOVUPS     Y6, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop683
-	JMP         finish682
+	JNZ         loop881
+	JMP         finish880
 
-begun681:
-loop684:
+begun879:
+loop882:
 	VMOVUPS     (AX)(BX*1), Y2
 	VFMADD231PS (SI)(BX*1), Y0, Y2
 	VMOVUPS     Y2, (AX)(BX*1)
@@ -8012,29 +11087,29 @@ loop684:
 	VMOVUPS     Y2, 32(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop684
+	JNZ         loop882
 
-finish682:
+finish880:
 	ADDQ $+64, 96(SP)
 	SUBQ $+16, 88(SP)
-	JMP  channels676
+	JMP  channels874
 
-next678:
+next876:
 	CMPQ         88(SP), $+8
-	JLT          next685
+	JLT          next883
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given686
+	JNZ          given884
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish687
+	JMP          finish885
 
-given686:
+given884:
 	ADDQ    96(SP), AX
 	VMOVUPS (AX), Y0
 
-finish687:
+finish885:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -8043,52 +11118,52 @@ finish687:
 	MOVQ    p0+8(FP), SI
 	MOVQ    d+48(FP), DI
 	TESTQ   DI, DI
-	JZ      begun688
+	JZ      begun886
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    e+56(FP), DI
 	VMOVUPS (DI)(BX*1), Y2
 
-loop690:
+loop888:
 	VMOVAPS     Y2, Y3
 	VFMADD231PS (SI)(BX*1), Y0, Y3
 	VADDPS      Y1, Y3, Y3
 	VMOVUPS     Y3, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop690
-	JMP         finish689
+	JNZ         loop888
+	JMP         finish887
 
-begun688:
-loop691:
+begun886:
+loop889:
 	VMOVUPS     (AX)(BX*1), Y1
 	VFMADD231PS (SI)(BX*1), Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop691
+	JNZ         loop889
 
-finish689:
+finish887:
 	ADDQ $+32, 96(SP)
 	SUBQ $+8, 88(SP)
-	JMP  channels676
+	JMP  channels874
 
-next685:
+next883:
 	CMPQ         88(SP), $+0
-	JLE          done677
+	JLE          done875
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given692
+	JNZ          given890
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish693
+	JMP          finish891
 
-given692:
+given890:
 	ADDQ       96(SP), AX
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
 
-finish693:
+finish891:
 	MOVQ       dst+0(FP), AX
 	MOVQ       n+64(FP), CX
 	MOVQ       c+72(FP), DX
@@ -8097,14 +11172,14 @@ finish693:
 	MOVQ       p0+8(FP), SI
 	MOVQ       d+48(FP), DI
 	TESTQ      DI, DI
-	JZ         begun694
+	JZ         begun892
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       e+56(FP), DI
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (DI)(BX*1), Y2, Y2
 
-loop696:
+loop894:
 	VMOVAPS      Y2, Y3
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (SI)(BX*1), Y4, Y4
@@ -8112,31 +11187,31 @@ loop696:
 	VADDPS       Y1, Y3, Y3
 	LEAQ         (AX)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two697
+	JZ           two895
 	VMOVUPS      X3, (DI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, DI
 
-two697:
+two895:
 	TESTB    $0x02, 32(SP)
-	JZ       one698
+	JZ       one896
 	VMOVLPS  X3, (DI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, DI
 
-one698:
+one896:
 	TESTB  $0x01, 32(SP)
-	JZ     end699
+	JZ     end897
 	VMOVSS X3, (DI)
 
-end699:
+end897:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop696
-	JMP  finish695
+	JNZ  loop894
+	JMP  finish893
 
-begun694:
-loop700:
+begun892:
+loop898:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (AX)(BX*1), Y1, Y1
 	VMOVUPS      (SP), Y2
@@ -8144,30 +11219,30 @@ loop700:
 	VFMADD231PS  Y2, Y0, Y1
 	LEAQ         (AX)(BX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two701
+	JZ           two899
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two701:
+two899:
 	TESTB    $0x02, 32(SP)
-	JZ       one702
+	JZ       one900
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one702:
+one900:
 	TESTB  $0x01, 32(SP)
-	JZ     end703
+	JZ     end901
 	VMOVSS X1, (DI)
 
-end703:
+end901:
 	ADDQ DX, BX
 	DECQ CX
-	JNZ  loop700
+	JNZ  loop898
 
-finish695:
-done677:
+finish893:
+done875:
 	VZEROUPPER
 	RET
 
@@ -8187,9 +11262,9 @@ TEXT ·maskAVX2(SB), NOSPLIT, $40-32
 	MOVQ    n+24(FP), BX
 	VXORPS  Y0, Y0, Y0
 	SUBQ    $+32, BX
-	JLT     next705
+	JLT     next903
 
-vectors704:
+vectors902:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -8210,14 +11285,14 @@ vectors704:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     vectors704
+	JGE     vectors902
 
-next705:
+next903:
 	ADDQ $+32, BX
 	SUBQ $+8, BX
-	JLT  next707
+	JLT  next905
 
-vectors706:
+vectors904:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -8226,12 +11301,12 @@ vectors706:
 	ADDQ    $+32, CX
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
-	JGE     vectors706
+	JGE     vectors904
 
-next707:
+next905:
 	ADDQ         $+8, BX
 	TESTQ        BX, BX
-	JZ           done708
+	JZ           done906
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DX), Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y1
@@ -8240,25 +11315,25 @@ next707:
 	VANDPS       Y0, Y1, Y1
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two709
+	JZ           two907
 	VMOVUPS      X1, (AX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, AX
 
-two709:
+two907:
 	TESTB    $0x02, 32(SP)
-	JZ       one710
+	JZ       one908
 	VMOVLPS  X1, (AX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, AX
 
-one710:
+one908:
 	TESTB  $0x01, 32(SP)
-	JZ     end711
+	JZ     end909
 	VMOVSS X1, (AX)
 
-end711:
-done708:
+end909:
+done906:
 	VZEROUPPER
 	RET
 
@@ -8273,17 +11348,17 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+32(FP), $+8
-	JLT     narrow712
+	JLT     narrow910
 	CMPQ    k+40(FP), $+3
-	JNE     other713
+	JNE     other911
 	MOVQ    pixel+48(FP), AX
 	MOVQ    tap+56(FP), CX
 	IMUL3Q  $+1, AX, AX
 	IMUL3Q  $+1, CX, CX
 	CMPQ    AX, CX
-	JNE     other713
+	JNE     other911
 	CMPQ    width+24(FP), $+8
-	JLT     smaller714
+	JLT     smaller912
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+56(FP), CX
@@ -8301,7 +11376,7 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	XORL    R8, R8
 	MOVQ    R8, 40(SP)
 
-tiles715:
+tiles913:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8318,7 +11393,7 @@ tiles715:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels716:
+channels914:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -8338,7 +11413,7 @@ channels716:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop717:
+loop915:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -8382,7 +11457,7 @@ loop717:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop717
+	JNZ         loop915
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -8401,26 +11476,26 @@ loop717:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels716
+	JGT         channels914
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles715
+	JLT         tiles913
 	VZEROUPPER
 	RET
 
-smaller714:
-other713:
+smaller912:
+other911:
 	CMPQ   k+40(FP), $+3
-	JNE    other718
+	JNE    other916
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other718
+	JNE    other916
 	CMPQ   width+24(FP), $+8
-	JLT    smaller719
+	JLT    smaller917
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8438,7 +11513,7 @@ other713:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles720:
+tiles918:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8455,7 +11530,7 @@ tiles720:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels721:
+channels919:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -8475,7 +11550,7 @@ channels721:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop722:
+loop920:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -8521,7 +11596,7 @@ loop722:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop722
+	JNZ         loop920
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -8540,26 +11615,26 @@ loop722:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels721
+	JGT         channels919
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles720
+	JLT         tiles918
 	VZEROUPPER
 	RET
 
-smaller719:
-other718:
+smaller917:
+other916:
 	CMPQ   k+40(FP), $+3
-	JNE    other723
+	JNE    other921
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other723
+	JNE    other921
 	CMPQ   width+24(FP), $+8
-	JLT    smaller724
+	JLT    smaller922
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8577,7 +11652,7 @@ other718:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles725:
+tiles923:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8594,7 +11669,7 @@ tiles725:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels726:
+channels924:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -8614,7 +11689,7 @@ channels726:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop727:
+loop925:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -8666,7 +11741,7 @@ loop727:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop727
+	JNZ         loop925
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -8685,26 +11760,26 @@ loop727:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels726
+	JGT         channels924
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles725
+	JLT         tiles923
 	VZEROUPPER
 	RET
 
-smaller724:
-other723:
+smaller922:
+other921:
 	CMPQ   k+40(FP), $+5
-	JNE    other728
+	JNE    other926
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other728
+	JNE    other926
 	CMPQ   width+24(FP), $+8
-	JLT    smaller729
+	JLT    smaller927
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8722,7 +11797,7 @@ other723:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles730:
+tiles928:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8739,7 +11814,7 @@ tiles730:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels731:
+channels929:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -8759,7 +11834,7 @@ channels731:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop732:
+loop930:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -8825,7 +11900,7 @@ loop732:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop732
+	JNZ         loop930
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -8844,26 +11919,26 @@ loop732:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels731
+	JGT         channels929
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles730
+	JLT         tiles928
 	VZEROUPPER
 	RET
 
-smaller729:
-other728:
+smaller927:
+other926:
 	CMPQ   k+40(FP), $+5
-	JNE    other733
+	JNE    other931
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other733
+	JNE    other931
 	CMPQ   width+24(FP), $+8
-	JLT    smaller734
+	JLT    smaller932
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8881,7 +11956,7 @@ other728:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles735:
+tiles933:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8898,7 +11973,7 @@ tiles735:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels736:
+channels934:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -8918,7 +11993,7 @@ channels736:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop737:
+loop935:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -8988,7 +12063,7 @@ loop737:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop737
+	JNZ         loop935
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -9007,26 +12082,26 @@ loop737:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels736
+	JGT         channels934
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles735
+	JLT         tiles933
 	VZEROUPPER
 	RET
 
-smaller734:
-other733:
+smaller932:
+other931:
 	CMPQ   k+40(FP), $+5
-	JNE    other738
+	JNE    other936
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other738
+	JNE    other936
 	CMPQ   width+24(FP), $+8
-	JLT    smaller739
+	JLT    smaller937
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9044,7 +12119,7 @@ other733:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles740:
+tiles938:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9061,7 +12136,7 @@ tiles740:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels741:
+channels939:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -9081,7 +12156,7 @@ channels741:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop742:
+loop940:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -9155,7 +12230,7 @@ loop742:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop742
+	JNZ         loop940
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -9174,26 +12249,26 @@ loop742:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels741
+	JGT         channels939
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles740
+	JLT         tiles938
 	VZEROUPPER
 	RET
 
-smaller739:
-other738:
+smaller937:
+other936:
 	CMPQ   k+40(FP), $+7
-	JNE    other743
+	JNE    other941
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other743
+	JNE    other941
 	CMPQ   width+24(FP), $+8
-	JLT    smaller744
+	JLT    smaller942
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9211,7 +12286,7 @@ other738:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles745:
+tiles943:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9228,7 +12303,7 @@ tiles745:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels746:
+channels944:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -9248,7 +12323,7 @@ channels746:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop747:
+loop945:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -9336,7 +12411,7 @@ loop747:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop747
+	JNZ         loop945
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -9355,26 +12430,26 @@ loop747:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels746
+	JGT         channels944
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles745
+	JLT         tiles943
 	VZEROUPPER
 	RET
 
-smaller744:
-other743:
+smaller942:
+other941:
 	CMPQ   k+40(FP), $+7
-	JNE    other748
+	JNE    other946
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other748
+	JNE    other946
 	CMPQ   width+24(FP), $+8
-	JLT    smaller749
+	JLT    smaller947
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9392,7 +12467,7 @@ other743:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles750:
+tiles948:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9409,7 +12484,7 @@ tiles750:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels751:
+channels949:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -9429,7 +12504,7 @@ channels751:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop752:
+loop950:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -9524,7 +12599,7 @@ loop752:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop752
+	JNZ         loop950
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -9543,26 +12618,26 @@ loop752:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels751
+	JGT         channels949
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles750
+	JLT         tiles948
 	VZEROUPPER
 	RET
 
-smaller749:
-other748:
+smaller947:
+other946:
 	CMPQ   k+40(FP), $+7
-	JNE    other753
+	JNE    other951
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other753
+	JNE    other951
 	CMPQ   width+24(FP), $+8
-	JLT    smaller754
+	JLT    smaller952
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9580,7 +12655,7 @@ other748:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles755:
+tiles953:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9597,7 +12672,7 @@ tiles755:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels756:
+channels954:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -9617,7 +12692,7 @@ channels756:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop757:
+loop955:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -9713,7 +12788,7 @@ loop757:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop757
+	JNZ         loop955
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -9732,18 +12807,18 @@ loop757:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels756
+	JGT         channels954
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles755
+	JLT         tiles953
 	VZEROUPPER
 	RET
 
-smaller754:
-other753:
+smaller952:
+other951:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller758
+	JLT   smaller956
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -9761,7 +12836,7 @@ other753:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles759:
+tiles957:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -9778,7 +12853,7 @@ tiles759:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels760:
+channels958:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -9798,10 +12873,10 @@ channels760:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop761:
+loop959:
 	MOVQ k+40(FP), R13
 
-loop762:
+loop960:
 	VMOVUPS     (R11), Y8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Y8, Y0
@@ -9814,10 +12889,10 @@ loop762:
 	VFMADD231PS (R10)(R8*1), Y8, Y7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop762
+	JNZ         loop960
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop761
+	JNZ         loop959
 	VMOVUPS     Y0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Y1, (R9)
@@ -9836,17 +12911,17 @@ loop762:
 	ADDQ        AX, R9
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels760
+	JGT         channels958
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles759
+	JLT         tiles957
 	VZEROUPPER
 	RET
 
-smaller758:
+smaller956:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller763
+	JLT   smaller961
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -9864,7 +12939,7 @@ smaller758:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles764:
+tiles962:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -9881,7 +12956,7 @@ tiles764:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels765:
+channels963:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -9897,10 +12972,10 @@ channels765:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop766:
+loop964:
 	MOVQ k+40(FP), R11
 
-loop767:
+loop965:
 	VMOVUPS     (R9), Y4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Y4, Y0
@@ -9909,10 +12984,10 @@ loop767:
 	VFMADD231PS (R8)(SI*1), Y4, Y3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop767
+	JNZ         loop965
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop766
+	JNZ         loop964
 	VMOVUPS     Y0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Y1, (DI)
@@ -9923,17 +12998,17 @@ loop767:
 	ADDQ        AX, DI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels765
+	JGT         channels963
 	ADDQ        $+4, 40(SP)
 	MOVQ        40(SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles764
+	JLT         tiles962
 	VZEROUPPER
 	RET
 
-smaller763:
+smaller961:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller768
+	JLT   smaller966
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -9951,7 +13026,7 @@ smaller763:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles769:
+tiles967:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -9968,7 +13043,7 @@ tiles769:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels770:
+channels968:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -9982,37 +13057,37 @@ channels770:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop771:
+loop969:
 	MOVQ k+40(FP), R10
 
-loop772:
+loop970:
 	VMOVUPS     (R8), Y2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Y2, Y0
 	VFMADD231PS (DI)(BX*1), Y2, Y1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop772
+	JNZ         loop970
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop771
+	JNZ         loop969
 	VMOVUPS     Y0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Y1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels770
+	JGT         channels968
 	ADDQ        $+2, 40(SP)
 	MOVQ        40(SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles769
+	JLT         tiles967
 	VZEROUPPER
 	RET
 
-smaller768:
+smaller966:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller773
+	JLT   smaller971
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -10030,7 +13105,7 @@ smaller768:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles774:
+tiles972:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -10047,7 +13122,7 @@ tiles774:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels775:
+channels973:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -10060,35 +13135,35 @@ channels775:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop776:
+loop974:
 	MOVQ k+40(FP), R9
 
-loop777:
+loop975:
 	VMOVUPS     (DI), Y1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Y1, Y0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop777
+	JNZ         loop975
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop776
+	JNZ         loop974
 	VMOVUPS     Y0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels775
+	JGT         channels973
 	ADDQ        $+1, 40(SP)
 	MOVQ        40(SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles774
+	JLT         tiles972
 	VZEROUPPER
 	RET
 
-smaller773:
-narrow712:
+smaller971:
+narrow910:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller778
+	JLT   smaller976
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -10106,7 +13181,7 @@ narrow712:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles779:
+tiles977:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -10138,10 +13213,10 @@ tiles779:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop781:
+loop979:
 	MOVQ k+40(FP), R13
 
-loop782:
+loop980:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R11), Y8, Y8
 	ADDQ         AX, R11
@@ -10171,188 +13246,188 @@ loop782:
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R13
-	JNZ          loop782
+	JNZ          loop980
 	ADDQ         DX, R10
 	DECQ         R12
-	JNZ          loop781
+	JNZ          loop979
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two783
+	JZ           two981
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two783:
+two981:
 	TESTB    $0x02, 32(SP)
-	JZ       one784
+	JZ       one982
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one784:
+one982:
 	TESTB  $0x01, 32(SP)
-	JZ     end785
+	JZ     end983
 	VMOVSS X0, (R10)
 
-end785:
+end983:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two786
+	JZ           two984
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two786:
+two984:
 	TESTB    $0x02, 32(SP)
-	JZ       one787
+	JZ       one985
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one787:
+one985:
 	TESTB  $0x01, 32(SP)
-	JZ     end788
+	JZ     end986
 	VMOVSS X1, (R10)
 
-end788:
+end986:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two789
+	JZ           two987
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two789:
+two987:
 	TESTB    $0x02, 32(SP)
-	JZ       one790
+	JZ       one988
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one790:
+one988:
 	TESTB  $0x01, 32(SP)
-	JZ     end791
+	JZ     end989
 	VMOVSS X2, (R10)
 
-end791:
+end989:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two792
+	JZ           two990
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two792:
+two990:
 	TESTB    $0x02, 32(SP)
-	JZ       one793
+	JZ       one991
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one793:
+one991:
 	TESTB  $0x01, 32(SP)
-	JZ     end794
+	JZ     end992
 	VMOVSS X3, (R10)
 
-end794:
+end992:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two795
+	JZ           two993
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two795:
+two993:
 	TESTB    $0x02, 32(SP)
-	JZ       one796
+	JZ       one994
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one796:
+one994:
 	TESTB  $0x01, 32(SP)
-	JZ     end797
+	JZ     end995
 	VMOVSS X4, (R10)
 
-end797:
+end995:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two798
+	JZ           two996
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two798:
+two996:
 	TESTB    $0x02, 32(SP)
-	JZ       one799
+	JZ       one997
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one799:
+one997:
 	TESTB  $0x01, 32(SP)
-	JZ     end800
+	JZ     end998
 	VMOVSS X5, (R10)
 
-end800:
+end998:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two801
+	JZ           two999
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two801:
+two999:
 	TESTB    $0x02, 32(SP)
-	JZ       one802
+	JZ       one1000
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one802:
+one1000:
 	TESTB  $0x01, 32(SP)
-	JZ     end803
+	JZ     end1001
 	VMOVSS X6, (R10)
 
-end803:
+end1001:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two804
+	JZ           two1002
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two804:
+two1002:
 	TESTB    $0x02, 32(SP)
-	JZ       one805
+	JZ       one1003
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one805:
+one1003:
 	TESTB  $0x01, 32(SP)
-	JZ     end806
+	JZ     end1004
 	VMOVSS X7, (R10)
 
-end806:
+end1004:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+24(FP)
-	JLT  tiles779
+	JLT  tiles977
 	VZEROUPPER
 	RET
 
-smaller778:
+smaller976:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller807
+	JLT   smaller1005
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -10370,7 +13445,7 @@ smaller778:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles808:
+tiles1006:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -10398,10 +13473,10 @@ tiles808:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop810:
+loop1008:
 	MOVQ k+40(FP), R11
 
-loop811:
+loop1009:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R9), Y4, Y4
 	ADDQ         AX, R9
@@ -10419,104 +13494,104 @@ loop811:
 	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R11
-	JNZ          loop811
+	JNZ          loop1009
 	ADDQ         DX, R8
 	DECQ         R10
-	JNZ          loop810
+	JNZ          loop1008
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two812
+	JZ           two1010
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two812:
+two1010:
 	TESTB    $0x02, 32(SP)
-	JZ       one813
+	JZ       one1011
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one813:
+one1011:
 	TESTB  $0x01, 32(SP)
-	JZ     end814
+	JZ     end1012
 	VMOVSS X0, (R8)
 
-end814:
+end1012:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two815
+	JZ           two1013
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two815:
+two1013:
 	TESTB    $0x02, 32(SP)
-	JZ       one816
+	JZ       one1014
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one816:
+one1014:
 	TESTB  $0x01, 32(SP)
-	JZ     end817
+	JZ     end1015
 	VMOVSS X1, (R8)
 
-end817:
+end1015:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two818
+	JZ           two1016
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two818:
+two1016:
 	TESTB    $0x02, 32(SP)
-	JZ       one819
+	JZ       one1017
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one819:
+one1017:
 	TESTB  $0x01, 32(SP)
-	JZ     end820
+	JZ     end1018
 	VMOVSS X2, (R8)
 
-end820:
+end1018:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two821
+	JZ           two1019
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two821:
+two1019:
 	TESTB    $0x02, 32(SP)
-	JZ       one822
+	JZ       one1020
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one822:
+one1020:
 	TESTB  $0x01, 32(SP)
-	JZ     end823
+	JZ     end1021
 	VMOVSS X3, (R8)
 
-end823:
+end1021:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+24(FP)
-	JLT  tiles808
+	JLT  tiles1006
 	VZEROUPPER
 	RET
 
-smaller807:
+smaller1005:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller824
+	JLT   smaller1022
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -10534,7 +13609,7 @@ smaller807:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles825:
+tiles1023:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -10560,10 +13635,10 @@ tiles825:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop827:
+loop1025:
 	MOVQ k+40(FP), R10
 
-loop828:
+loop1026:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (R8), Y2, Y2
 	ADDQ         AX, R8
@@ -10575,62 +13650,62 @@ loop828:
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R10
-	JNZ          loop828
+	JNZ          loop1026
 	ADDQ         DX, DI
 	DECQ         R9
-	JNZ          loop827
+	JNZ          loop1025
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two829
+	JZ           two1027
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two829:
+two1027:
 	TESTB    $0x02, 32(SP)
-	JZ       one830
+	JZ       one1028
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one830:
+one1028:
 	TESTB  $0x01, 32(SP)
-	JZ     end831
+	JZ     end1029
 	VMOVSS X0, (DI)
 
-end831:
+end1029:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two832
+	JZ           two1030
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two832:
+two1030:
 	TESTB    $0x02, 32(SP)
-	JZ       one833
+	JZ       one1031
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one833:
+one1031:
 	TESTB  $0x01, 32(SP)
-	JZ     end834
+	JZ     end1032
 	VMOVSS X1, (DI)
 
-end834:
+end1032:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+24(FP)
-	JLT  tiles825
+	JLT  tiles1023
 	VZEROUPPER
 	RET
 
-smaller824:
+smaller1022:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller835
+	JLT   smaller1033
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -10648,7 +13723,7 @@ smaller824:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles836:
+tiles1034:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -10673,10 +13748,10 @@ tiles836:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop838:
+loop1036:
 	MOVQ k+40(FP), R9
 
-loop839:
+loop1037:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DI), Y1, Y1
 	ADDQ         AX, DI
@@ -10685,39 +13760,39 @@ loop839:
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R9
-	JNZ          loop839
+	JNZ          loop1037
 	ADDQ         DX, SI
 	DECQ         R8
-	JNZ          loop838
+	JNZ          loop1036
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two840
+	JZ           two1038
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two840:
+two1038:
 	TESTB    $0x02, 32(SP)
-	JZ       one841
+	JZ       one1039
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one841:
+one1039:
 	TESTB  $0x01, 32(SP)
-	JZ     end842
+	JZ     end1040
 	VMOVSS X0, (SI)
 
-end842:
+end1040:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+24(FP)
-	JLT  tiles836
+	JLT  tiles1034
 	VZEROUPPER
 	RET
 
-smaller835:
+smaller1033:
 	VZEROUPPER
 	RET
 
@@ -10725,15 +13800,15 @@ smaller835:
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow843
+	JLT      narrow1041
 	CMPQ     k+40(FP), $+3
-	JNE      other844
+	JNE      other1042
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other844
+	JNE      other1042
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -10741,7 +13816,7 @@ TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels845:
+channels1043:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -10750,7 +13825,7 @@ channels845:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop847:
+loop1045:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -10788,9 +13863,9 @@ loop847:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest849
+	JLT     rest1047
 
-several848:
+several1046:
 	VMOVUPS     (BX), Y9
 	ADDQ        R9, BX
 	VMOVUPS     (BX), Y10
@@ -10858,13 +13933,13 @@ several848:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several848
+	JGE         several1046
 
-rest849:
+rest1047:
 	ADDQ $+4, R10
-	JZ   finish850
+	JZ   finish1048
 
-loop851:
+loop1049:
 	VMOVUPS     (BX), Y9
 	ADDQ        R9, BX
 	VMOVUPS     (AX), Y10
@@ -10890,9 +13965,9 @@ loop851:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop851
+	JNZ         loop1049
 
-finish850:
+finish1048:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -10947,13 +14022,13 @@ finish850:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop847
+	JNZ       loop1045
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done846
+	JLE       done1044
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels845
+	JGE       channels1043
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -10962,21 +14037,21 @@ finish850:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels845
+	JMP       channels1043
 
-done846:
+done1044:
 	VZEROUPPER
 	RET
 
-other844:
+other1042:
 	CMPQ     k+40(FP), $+3
-	JNE      other852
+	JNE      other1050
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other852
+	JNE      other1050
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -10984,7 +14059,7 @@ other844:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels853:
+channels1051:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -10993,7 +14068,7 @@ channels853:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop855:
+loop1053:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -11031,9 +14106,9 @@ loop855:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest857
+	JLT     rest1055
 
-several856:
+several1054:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Y10
@@ -11107,13 +14182,13 @@ several856:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several856
+	JGE         several1054
 
-rest857:
+rest1055:
 	ADDQ $+4, R11
-	JZ   finish858
+	JZ   finish1056
 
-loop859:
+loop1057:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Y10
@@ -11139,9 +14214,9 @@ loop859:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop859
+	JNZ         loop1057
 
-finish858:
+finish1056:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -11196,13 +14271,13 @@ finish858:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop855
+	JNZ       loop1053
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done854
+	JLE       done1052
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels853
+	JGE       channels1051
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -11211,21 +14286,21 @@ finish858:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels853
+	JMP       channels1051
 
-done854:
+done1052:
 	VZEROUPPER
 	RET
 
-other852:
+other1050:
 	CMPQ     k+40(FP), $+3
-	JNE      other860
+	JNE      other1058
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other860
+	JNE      other1058
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -11233,7 +14308,7 @@ other852:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels861:
+channels1059:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -11242,7 +14317,7 @@ channels861:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop863:
+loop1061:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -11280,9 +14355,9 @@ loop863:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest865
+	JLT     rest1063
 
-several864:
+several1062:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Y10
@@ -11362,13 +14437,13 @@ several864:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several864
+	JGE         several1062
 
-rest865:
+rest1063:
 	ADDQ $+4, R11
-	JZ   finish866
+	JZ   finish1064
 
-loop867:
+loop1065:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Y10
@@ -11394,9 +14469,9 @@ loop867:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop867
+	JNZ         loop1065
 
-finish866:
+finish1064:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -11451,13 +14526,13 @@ finish866:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop863
+	JNZ       loop1061
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done862
+	JLE       done1060
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels861
+	JGE       channels1059
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -11466,21 +14541,21 @@ finish866:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels861
+	JMP       channels1059
 
-done862:
+done1060:
 	VZEROUPPER
 	RET
 
-other860:
+other1058:
 	CMPQ     k+40(FP), $+5
-	JNE      other868
+	JNE      other1066
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other868
+	JNE      other1066
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -11488,7 +14563,7 @@ other860:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels869:
+channels1067:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -11497,7 +14572,7 @@ channels869:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop871:
+loop1069:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -11536,9 +14611,9 @@ loop871:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest873
+	JLT     rest1071
 
-several872:
+several1070:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -11607,13 +14682,13 @@ several872:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several872
+	JGE         several1070
 
-rest873:
+rest1071:
 	ADDQ $+4, R10
-	JZ   finish874
+	JZ   finish1072
 
-loop875:
+loop1073:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -11640,9 +14715,9 @@ loop875:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop875
+	JNZ         loop1073
 
-finish874:
+finish1072:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -11702,7 +14777,7 @@ finish874:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop871
+	JNZ       loop1069
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -11730,9 +14805,9 @@ finish874:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest877
+	JLT       rest1075
 
-several876:
+several1074:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -11772,13 +14847,13 @@ several876:
 	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several876
+	JGE         several1074
 
-rest877:
+rest1075:
 	ADDQ $+4, R9
-	JZ   finish878
+	JZ   finish1076
 
-loop879:
+loop1077:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -11794,9 +14869,9 @@ loop879:
 	IMUL3Q      $+1, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop879
+	JNZ         loop1077
 
-finish878:
+finish1076:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -11832,10 +14907,10 @@ finish878:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done870
+	JLE       done1068
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels869
+	JGE       channels1067
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -11844,21 +14919,21 @@ finish878:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels869
+	JMP       channels1067
 
-done870:
+done1068:
 	VZEROUPPER
 	RET
 
-other868:
+other1066:
 	CMPQ     k+40(FP), $+5
-	JNE      other880
+	JNE      other1078
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other880
+	JNE      other1078
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -11866,7 +14941,7 @@ other868:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels881:
+channels1079:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -11875,7 +14950,7 @@ channels881:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop883:
+loop1081:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -11914,9 +14989,9 @@ loop883:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest885
+	JLT     rest1083
 
-several884:
+several1082:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -11995,13 +15070,13 @@ several884:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several884
+	JGE         several1082
 
-rest885:
+rest1083:
 	ADDQ $+4, R10
-	JZ   finish886
+	JZ   finish1084
 
-loop887:
+loop1085:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -12030,9 +15105,9 @@ loop887:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop887
+	JNZ         loop1085
 
-finish886:
+finish1084:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12092,7 +15167,7 @@ finish886:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop883
+	JNZ       loop1081
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12120,9 +15195,9 @@ finish886:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest889
+	JLT       rest1087
 
-several888:
+several1086:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -12167,13 +15242,13 @@ several888:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several888
+	JGE         several1086
 
-rest889:
+rest1087:
 	ADDQ $+4, R9
-	JZ   finish890
+	JZ   finish1088
 
-loop891:
+loop1089:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -12190,9 +15265,9 @@ loop891:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop891
+	JNZ         loop1089
 
-finish890:
+finish1088:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12228,10 +15303,10 @@ finish890:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done882
+	JLE       done1080
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels881
+	JGE       channels1079
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -12240,21 +15315,21 @@ finish890:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels881
+	JMP       channels1079
 
-done882:
+done1080:
 	VZEROUPPER
 	RET
 
-other880:
+other1078:
 	CMPQ     k+40(FP), $+5
-	JNE      other892
+	JNE      other1090
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other892
+	JNE      other1090
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -12262,7 +15337,7 @@ other880:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels893:
+channels1091:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -12271,7 +15346,7 @@ channels893:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop895:
+loop1093:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -12310,9 +15385,9 @@ loop895:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest897
+	JLT     rest1095
 
-several896:
+several1094:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -12389,13 +15464,13 @@ several896:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several896
+	JGE         several1094
 
-rest897:
+rest1095:
 	ADDQ $+4, R10
-	JZ   finish898
+	JZ   finish1096
 
-loop899:
+loop1097:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -12422,9 +15497,9 @@ loop899:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop899
+	JNZ         loop1097
 
-finish898:
+finish1096:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12484,7 +15559,7 @@ finish898:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop895
+	JNZ       loop1093
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12512,9 +15587,9 @@ finish898:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest901
+	JLT       rest1099
 
-several900:
+several1098:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -12558,13 +15633,13 @@ several900:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several900
+	JGE         several1098
 
-rest901:
+rest1099:
 	ADDQ $+4, R9
-	JZ   finish902
+	JZ   finish1100
 
-loop903:
+loop1101:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -12580,9 +15655,9 @@ loop903:
 	IMUL3Q      $+2, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop903
+	JNZ         loop1101
 
-finish902:
+finish1100:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12618,10 +15693,10 @@ finish902:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done894
+	JLE       done1092
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels893
+	JGE       channels1091
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -12630,21 +15705,21 @@ finish902:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels893
+	JMP       channels1091
 
-done894:
+done1092:
 	VZEROUPPER
 	RET
 
-other892:
+other1090:
 	CMPQ     k+40(FP), $+7
-	JNE      other904
+	JNE      other1102
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other904
+	JNE      other1102
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -12652,7 +15727,7 @@ other892:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels905:
+channels1103:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -12661,7 +15736,7 @@ channels905:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop907:
+loop1105:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -12693,9 +15768,9 @@ loop907:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest909
+	JLT     rest1107
 
-several908:
+several1106:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -12746,13 +15821,13 @@ several908:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several908
+	JGE         several1106
 
-rest909:
+rest1107:
 	ADDQ $+4, R9
-	JZ   finish910
+	JZ   finish1108
 
-loop911:
+loop1109:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -12772,9 +15847,9 @@ loop911:
 	IMUL3Q      $+1, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop911
+	JNZ         loop1109
 
-finish910:
+finish1108:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -12819,13 +15894,13 @@ finish910:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop907
+	JNZ       loop1105
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done906
+	JLE       done1104
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels905
+	JGE       channels1103
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -12834,21 +15909,21 @@ finish910:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels905
+	JMP       channels1103
 
-done906:
+done1104:
 	VZEROUPPER
 	RET
 
-other904:
+other1102:
 	CMPQ     k+40(FP), $+7
-	JNE      other912
+	JNE      other1110
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other912
+	JNE      other1110
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -12856,7 +15931,7 @@ other904:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels913:
+channels1111:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -12865,7 +15940,7 @@ channels913:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop915:
+loop1113:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -12897,9 +15972,9 @@ loop915:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest917
+	JLT     rest1115
 
-several916:
+several1114:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -12956,13 +16031,13 @@ several916:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several916
+	JGE         several1114
 
-rest917:
+rest1115:
 	ADDQ $+4, R9
-	JZ   finish918
+	JZ   finish1116
 
-loop919:
+loop1117:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -12983,9 +16058,9 @@ loop919:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop919
+	JNZ         loop1117
 
-finish918:
+finish1116:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -13030,13 +16105,13 @@ finish918:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop915
+	JNZ       loop1113
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done914
+	JLE       done1112
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels913
+	JGE       channels1111
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -13045,21 +16120,21 @@ finish918:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels913
+	JMP       channels1111
 
-done914:
+done1112:
 	VZEROUPPER
 	RET
 
-other912:
+other1110:
 	CMPQ     k+40(FP), $+7
-	JNE      other920
+	JNE      other1118
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other920
+	JNE      other1118
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -13067,7 +16142,7 @@ other912:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels921:
+channels1119:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -13076,7 +16151,7 @@ channels921:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop923:
+loop1121:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -13108,9 +16183,9 @@ loop923:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest925
+	JLT     rest1123
 
-several924:
+several1122:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -13164,13 +16239,13 @@ several924:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several924
+	JGE         several1122
 
-rest925:
+rest1123:
 	ADDQ $+4, R9
-	JZ   finish926
+	JZ   finish1124
 
-loop927:
+loop1125:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -13190,9 +16265,9 @@ loop927:
 	IMUL3Q      $+2, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop927
+	JNZ         loop1125
 
-finish926:
+finish1124:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -13237,13 +16312,13 @@ finish926:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop923
+	JNZ       loop1121
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done922
+	JLE       done1120
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels921
+	JGE       channels1119
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -13252,14 +16327,14 @@ finish926:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels921
+	JMP       channels1119
 
-done922:
+done1120:
 	VZEROUPPER
 	RET
 
-other920:
-narrow843:
+other1118:
+narrow1041:
 	MOVQ    c+32(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 104(SP)
@@ -13277,17 +16352,17 @@ narrow843:
 	MOVQ    k+40(FP), AX
 	MOVQ    AX, 136(SP)
 
-groups928:
+groups1126:
 	MOVQ  128(SP), AX
 	MOVQ  136(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  112(SP), $+1
-	JLE   last929
+	JLE   last1127
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last929
+	JNZ   last1127
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -13296,13 +16371,13 @@ groups928:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last929:
+last1127:
 	MOVQ  AX, SI
 	CMPQ  112(SP), $+2
-	JLE   last930
+	JLE   last1128
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last930
+	JNZ   last1128
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -13311,13 +16386,13 @@ last929:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last930:
+last1128:
 	MOVQ  AX, DI
 	CMPQ  112(SP), $+3
-	JLE   last931
+	JLE   last1129
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last931
+	JNZ   last1129
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -13326,13 +16401,13 @@ last930:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last931:
+last1129:
 	MOVQ  AX, R8
 	CMPQ  112(SP), $+4
-	JLE   last932
+	JLE   last1130
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last932
+	JNZ   last1130
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -13341,13 +16416,13 @@ last931:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last932:
+last1130:
 	MOVQ  AX, R9
 	CMPQ  112(SP), $+5
-	JLE   last933
+	JLE   last1131
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last933
+	JNZ   last1131
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -13356,13 +16431,13 @@ last932:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last933:
+last1131:
 	MOVQ  AX, R10
 	CMPQ  112(SP), $+6
-	JLE   last934
+	JLE   last1132
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last934
+	JNZ   last1132
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -13371,13 +16446,13 @@ last933:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last934:
+last1132:
 	MOVQ  AX, R11
 	CMPQ  112(SP), $+7
-	JLE   last935
+	JLE   last1133
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last935
+	JNZ   last1133
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -13386,13 +16461,13 @@ last934:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last935:
+last1133:
 	MOVQ  AX, R12
 	CMPQ  112(SP), $+8
-	JLE   last936
+	JLE   last1134
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last936
+	JNZ   last1134
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -13401,13 +16476,13 @@ last935:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last936:
+last1134:
 	MOVQ  AX, R13
 	CMPQ  112(SP), $+9
-	JLE   last937
+	JLE   last1135
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last937
+	JNZ   last1135
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -13416,7 +16491,7 @@ last936:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last937:
+last1135:
 	MOVQ AX, 128(SP)
 	MOVQ CX, 136(SP)
 	MOVQ c+32(FP), AX
@@ -13424,9 +16499,9 @@ last937:
 	XORL AX, AX
 	MOVQ AX, 152(SP)
 
-channels938:
+channels1136:
 	CMPQ    144(SP), $+8
-	JLT     next940
+	JLT     next1138
 	MOVQ    120(SP), AX
 	ADDQ    152(SP), AX
 	MOVQ    c+32(FP), CX
@@ -13476,7 +16551,7 @@ channels938:
 	ADDQ    152(SP), AX
 	ADDQ    152(SP), CX
 
-loop941:
+loop1139:
 	VMOVUPS     (CX), Y9
 	VFMADD231PS (AX)(BX*1), Y9, Y0
 	VFMADD231PS (AX)(SI*1), Y9, Y1
@@ -13490,7 +16565,7 @@ loop941:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop941
+	JNZ         loop1139
 	MOVQ        120(SP), AX
 	ADDQ        152(SP), AX
 	MOVQ        c+32(FP), CX
@@ -13532,11 +16607,11 @@ loop941:
 	VMOVUPS     Y8, (AX)
 	ADDQ        $+32, 152(SP)
 	SUBQ        $+8, 144(SP)
-	JMP         channels938
+	JMP         channels1136
 
-next940:
+next1138:
 	CMPQ       144(SP), $+0
-	JLE        done939
+	JLE        done1137
 	MOVQ       120(SP), AX
 	ADDQ       152(SP), AX
 	MOVQ       c+32(FP), CX
@@ -13595,7 +16670,7 @@ next940:
 	ADDQ       152(SP), AX
 	ADDQ       152(SP), CX
 
-loop942:
+loop1140:
 	VMOVUPS      72(SP), Y9
 	VMASKMOVPS   (CX), Y9, Y9
 	VMOVUPS      72(SP), Y10
@@ -13628,7 +16703,7 @@ loop942:
 	ADDQ         R14, CX
 	ADDQ         R15, AX
 	DECQ         DX
-	JNZ          loop942
+	JNZ          loop1140
 	MOVQ         120(SP), AX
 	ADDQ         152(SP), AX
 	MOVQ         c+32(FP), CX
@@ -13637,215 +16712,215 @@ loop942:
 	XORL         BX, BX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two943
+	JZ           two1141
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two943:
+two1141:
 	TESTB    $0x02, 104(SP)
-	JZ       one944
+	JZ       one1142
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one944:
+one1142:
 	TESTB  $0x01, 104(SP)
-	JZ     end945
+	JZ     end1143
 	VMOVSS X0, (SI)
 
-end945:
+end1143:
 	CMPQ         DX, $+1
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two946
+	JZ           two1144
 	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, SI
 
-two946:
+two1144:
 	TESTB    $0x02, 104(SP)
-	JZ       one947
+	JZ       one1145
 	VMOVLPS  X1, (SI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, SI
 
-one947:
+one1145:
 	TESTB  $0x01, 104(SP)
-	JZ     end948
+	JZ     end1146
 	VMOVSS X1, (SI)
 
-end948:
+end1146:
 	CMPQ         DX, $+2
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two949
+	JZ           two1147
 	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, SI
 
-two949:
+two1147:
 	TESTB    $0x02, 104(SP)
-	JZ       one950
+	JZ       one1148
 	VMOVLPS  X2, (SI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, SI
 
-one950:
+one1148:
 	TESTB  $0x01, 104(SP)
-	JZ     end951
+	JZ     end1149
 	VMOVSS X2, (SI)
 
-end951:
+end1149:
 	CMPQ         DX, $+3
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two952
+	JZ           two1150
 	VMOVUPS      X3, (SI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, SI
 
-two952:
+two1150:
 	TESTB    $0x02, 104(SP)
-	JZ       one953
+	JZ       one1151
 	VMOVLPS  X3, (SI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, SI
 
-one953:
+one1151:
 	TESTB  $0x01, 104(SP)
-	JZ     end954
+	JZ     end1152
 	VMOVSS X3, (SI)
 
-end954:
+end1152:
 	CMPQ         DX, $+4
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two955
+	JZ           two1153
 	VMOVUPS      X4, (SI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, SI
 
-two955:
+two1153:
 	TESTB    $0x02, 104(SP)
-	JZ       one956
+	JZ       one1154
 	VMOVLPS  X4, (SI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, SI
 
-one956:
+one1154:
 	TESTB  $0x01, 104(SP)
-	JZ     end957
+	JZ     end1155
 	VMOVSS X4, (SI)
 
-end957:
+end1155:
 	CMPQ         DX, $+5
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two958
+	JZ           two1156
 	VMOVUPS      X5, (SI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, SI
 
-two958:
+two1156:
 	TESTB    $0x02, 104(SP)
-	JZ       one959
+	JZ       one1157
 	VMOVLPS  X5, (SI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, SI
 
-one959:
+one1157:
 	TESTB  $0x01, 104(SP)
-	JZ     end960
+	JZ     end1158
 	VMOVSS X5, (SI)
 
-end960:
+end1158:
 	CMPQ         DX, $+6
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two961
+	JZ           two1159
 	VMOVUPS      X6, (SI)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, SI
 
-two961:
+two1159:
 	TESTB    $0x02, 104(SP)
-	JZ       one962
+	JZ       one1160
 	VMOVLPS  X6, (SI)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, SI
 
-one962:
+one1160:
 	TESTB  $0x01, 104(SP)
-	JZ     end963
+	JZ     end1161
 	VMOVSS X6, (SI)
 
-end963:
+end1161:
 	CMPQ         DX, $+7
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two964
+	JZ           two1162
 	VMOVUPS      X7, (SI)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, SI
 
-two964:
+two1162:
 	TESTB    $0x02, 104(SP)
-	JZ       one965
+	JZ       one1163
 	VMOVLPS  X7, (SI)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, SI
 
-one965:
+one1163:
 	TESTB  $0x01, 104(SP)
-	JZ     end966
+	JZ     end1164
 	VMOVSS X7, (SI)
 
-end966:
+end1164:
 	CMPQ         DX, $+8
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), AX
 	TESTB        $0x04, 104(SP)
-	JZ           two967
+	JZ           two1165
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two967:
+two1165:
 	TESTB    $0x02, 104(SP)
-	JZ       one968
+	JZ       one1166
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one968:
+one1166:
 	TESTB  $0x01, 104(SP)
-	JZ     end969
+	JZ     end1167
 	VMOVSS X8, (AX)
 
-end969:
-done939:
+end1167:
+done1137:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 120(SP)
 	SUBQ   $+9, 112(SP)
-	JG     groups928
+	JG     groups1126
 	VZEROUPPER
 	RET
 
@@ -13853,15 +16928,15 @@ done939:
 // Requires: AVX, AVX2, CMOV
 TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
 	CMPQ     c+24(FP), $+16
-	JLT      narrow970
+	JLT      narrow1168
 	CMPQ     k+32(FP), $+3
-	JNE      other971
+	JNE      other1169
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other971
+	JNE      other1169
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -13869,7 +16944,7 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels972:
+channels1170:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -13898,7 +16973,7 @@ channels972:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop974:
+loop1172:
 	VMOVUPS (AX)(SI*2), Y2
 	VMAXPS  lowest<>+0(SB), Y2, Y2
 	VMOVUPS (CX)(SI*2), Y3
@@ -13917,13 +16992,13 @@ loop974:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop974
+	JNZ     loop1172
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done973
+	JLE     done1171
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels972
+	JGE     channels1170
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -13932,21 +17007,21 @@ loop974:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels972
+	JMP     channels1170
 
-done973:
+done1171:
 	VZEROUPPER
 	RET
 
-other971:
+other1169:
 	CMPQ     k+32(FP), $+3
-	JNE      other975
+	JNE      other1173
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other975
+	JNE      other1173
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -13954,7 +17029,7 @@ other971:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels976:
+channels1174:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -13977,7 +17052,7 @@ channels976:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop978:
+loop1176:
 	VMOVUPS (AX)(SI*1), Y1
 	VMAXPS  lowest<>+0(SB), Y1, Y1
 	VMOVUPS (CX)(SI*1), Y2
@@ -14001,13 +17076,13 @@ loop978:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop978
+	JNZ     loop1176
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done977
+	JLE     done1175
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels976
+	JGE     channels1174
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -14016,14 +17091,14 @@ loop978:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels976
+	JMP     channels1174
 
-done977:
+done1175:
 	VZEROUPPER
 	RET
 
-other975:
-narrow970:
+other1173:
+narrow1168:
 	MOVQ    c+24(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 80(SP)
@@ -14032,9 +17107,9 @@ narrow970:
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, 48(SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow979
+	JLT     narrow1177
 	CMPQ    width+16(FP), $+8
-	JLT     smaller980
+	JLT     smaller1178
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -14052,7 +17127,7 @@ narrow970:
 	XORL    R9, R9
 	MOVQ    R9, 88(SP)
 
-tiles981:
+tiles1179:
 	MOVQ    88(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -14069,7 +17144,7 @@ tiles981:
 	XORL    R9, R9
 	MOVQ    R9, 112(SP)
 
-channels982:
+channels1180:
 	MOVQ    112(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -14087,10 +17162,10 @@ channels982:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop983:
+loop1181:
 	MOVQ k+32(FP), R12
 
-loop984:
+loop1182:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -14109,10 +17184,10 @@ loop984:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop984
+	JNZ     loop1182
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop983
+	JNZ     loop1181
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -14131,17 +17206,17 @@ loop984:
 	ADDQ    AX, R9
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels982
+	JGT     channels1180
 	ADDQ    $+8, 88(SP)
 	MOVQ    88(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles981
+	JLT     tiles1179
 	VZEROUPPER
 	RET
 
-smaller980:
+smaller1178:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller985
+	JLT   smaller1183
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14159,7 +17234,7 @@ smaller980:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles986:
+tiles1184:
 	MOVQ    88(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -14176,7 +17251,7 @@ tiles986:
 	XORL    DI, DI
 	MOVQ    DI, 112(SP)
 
-channels987:
+channels1185:
 	MOVQ    112(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -14190,10 +17265,10 @@ channels987:
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop988:
+loop1186:
 	MOVQ k+32(FP), R10
 
-loop989:
+loop1187:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -14204,10 +17279,10 @@ loop989:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop989
+	JNZ     loop1187
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop988
+	JNZ     loop1186
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -14218,17 +17293,17 @@ loop989:
 	ADDQ    AX, DI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels987
+	JGT     channels1185
 	ADDQ    $+4, 88(SP)
 	MOVQ    88(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles986
+	JLT     tiles1184
 	VZEROUPPER
 	RET
 
-smaller985:
+smaller1183:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller990
+	JLT   smaller1188
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14246,7 +17321,7 @@ smaller985:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles991:
+tiles1189:
 	MOVQ    88(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -14263,7 +17338,7 @@ tiles991:
 	XORL    SI, SI
 	MOVQ    SI, 112(SP)
 
-channels992:
+channels1190:
 	MOVQ    112(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -14275,37 +17350,37 @@ channels992:
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop993:
+loop1191:
 	MOVQ k+32(FP), R9
 
-loop994:
+loop1192:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop994
+	JNZ     loop1192
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop993
+	JNZ     loop1191
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels992
+	JGT     channels1190
 	ADDQ    $+2, 88(SP)
 	MOVQ    88(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles991
+	JLT     tiles1189
 	VZEROUPPER
 	RET
 
-smaller990:
+smaller1188:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller995
+	JLT   smaller1193
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14323,7 +17398,7 @@ smaller990:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles996:
+tiles1194:
 	MOVQ    88(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -14340,7 +17415,7 @@ tiles996:
 	XORL    BX, BX
 	MOVQ    BX, 112(SP)
 
-channels997:
+channels1195:
 	MOVQ    112(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -14351,34 +17426,34 @@ channels997:
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop998:
+loop1196:
 	MOVQ k+32(FP), R8
 
-loop999:
+loop1197:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop999
+	JNZ     loop1197
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop998
+	JNZ     loop1196
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels997
+	JGT     channels1195
 	ADDQ    $+1, 88(SP)
 	MOVQ    88(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles996
+	JLT     tiles1194
 	VZEROUPPER
 	RET
 
-smaller995:
-narrow979:
+smaller1193:
+narrow1177:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1000
+	JLT   smaller1198
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14396,7 +17471,7 @@ narrow979:
 	XORL  R9, R9
 	MOVQ  R9, 88(SP)
 
-tiles1001:
+tiles1199:
 	MOVQ       88(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
@@ -14434,10 +17509,10 @@ tiles1001:
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop1003:
+loop1201:
 	MOVQ k+32(FP), R12
 
-loop1004:
+loop1202:
 	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -14464,188 +17539,188 @@ loop1004:
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop1004
+	JNZ          loop1202
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop1003
+	JNZ          loop1201
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1005
+	JZ           two1203
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two1005:
+two1203:
 	TESTB    $0x02, 80(SP)
-	JZ       one1006
+	JZ       one1204
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one1006:
+one1204:
 	TESTB  $0x01, 80(SP)
-	JZ     end1007
+	JZ     end1205
 	VMOVSS X0, (R10)
 
-end1007:
+end1205:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1008
+	JZ           two1206
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two1008:
+two1206:
 	TESTB    $0x02, 80(SP)
-	JZ       one1009
+	JZ       one1207
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one1009:
+one1207:
 	TESTB  $0x01, 80(SP)
-	JZ     end1010
+	JZ     end1208
 	VMOVSS X1, (R10)
 
-end1010:
+end1208:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1011
+	JZ           two1209
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two1011:
+two1209:
 	TESTB    $0x02, 80(SP)
-	JZ       one1012
+	JZ       one1210
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one1012:
+one1210:
 	TESTB  $0x01, 80(SP)
-	JZ     end1013
+	JZ     end1211
 	VMOVSS X2, (R10)
 
-end1013:
+end1211:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1014
+	JZ           two1212
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two1014:
+two1212:
 	TESTB    $0x02, 80(SP)
-	JZ       one1015
+	JZ       one1213
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one1015:
+one1213:
 	TESTB  $0x01, 80(SP)
-	JZ     end1016
+	JZ     end1214
 	VMOVSS X3, (R10)
 
-end1016:
+end1214:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1017
+	JZ           two1215
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two1017:
+two1215:
 	TESTB    $0x02, 80(SP)
-	JZ       one1018
+	JZ       one1216
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one1018:
+one1216:
 	TESTB  $0x01, 80(SP)
-	JZ     end1019
+	JZ     end1217
 	VMOVSS X4, (R10)
 
-end1019:
+end1217:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1020
+	JZ           two1218
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two1020:
+two1218:
 	TESTB    $0x02, 80(SP)
-	JZ       one1021
+	JZ       one1219
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one1021:
+one1219:
 	TESTB  $0x01, 80(SP)
-	JZ     end1022
+	JZ     end1220
 	VMOVSS X5, (R10)
 
-end1022:
+end1220:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1023
+	JZ           two1221
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two1023:
+two1221:
 	TESTB    $0x02, 80(SP)
-	JZ       one1024
+	JZ       one1222
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one1024:
+one1222:
 	TESTB  $0x01, 80(SP)
-	JZ     end1025
+	JZ     end1223
 	VMOVSS X6, (R10)
 
-end1025:
+end1223:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two1026
+	JZ           two1224
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two1026:
+two1224:
 	TESTB    $0x02, 80(SP)
-	JZ       one1027
+	JZ       one1225
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one1027:
+one1225:
 	TESTB  $0x01, 80(SP)
-	JZ     end1028
+	JZ     end1226
 	VMOVSS X7, (R10)
 
-end1028:
+end1226:
 	ADDQ AX, R9
 	ADDQ $+8, 88(SP)
 	MOVQ 88(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles1001
+	JLT  tiles1199
 	VZEROUPPER
 	RET
 
-smaller1000:
+smaller1198:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1029
+	JLT   smaller1227
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14663,7 +17738,7 @@ smaller1000:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles1030:
+tiles1228:
 	MOVQ       88(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
@@ -14693,10 +17768,10 @@ tiles1030:
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop1032:
+loop1230:
 	MOVQ k+32(FP), R10
 
-loop1033:
+loop1231:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
@@ -14711,104 +17786,104 @@ loop1033:
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop1033
+	JNZ          loop1231
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop1032
+	JNZ          loop1230
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two1034
+	JZ           two1232
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two1034:
+two1232:
 	TESTB    $0x02, 80(SP)
-	JZ       one1035
+	JZ       one1233
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one1035:
+one1233:
 	TESTB  $0x01, 80(SP)
-	JZ     end1036
+	JZ     end1234
 	VMOVSS X0, (R8)
 
-end1036:
+end1234:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two1037
+	JZ           two1235
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two1037:
+two1235:
 	TESTB    $0x02, 80(SP)
-	JZ       one1038
+	JZ       one1236
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one1038:
+one1236:
 	TESTB  $0x01, 80(SP)
-	JZ     end1039
+	JZ     end1237
 	VMOVSS X1, (R8)
 
-end1039:
+end1237:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two1040
+	JZ           two1238
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two1040:
+two1238:
 	TESTB    $0x02, 80(SP)
-	JZ       one1041
+	JZ       one1239
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one1041:
+one1239:
 	TESTB  $0x01, 80(SP)
-	JZ     end1042
+	JZ     end1240
 	VMOVSS X2, (R8)
 
-end1042:
+end1240:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two1043
+	JZ           two1241
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two1043:
+two1241:
 	TESTB    $0x02, 80(SP)
-	JZ       one1044
+	JZ       one1242
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one1044:
+one1242:
 	TESTB  $0x01, 80(SP)
-	JZ     end1045
+	JZ     end1243
 	VMOVSS X3, (R8)
 
-end1045:
+end1243:
 	ADDQ AX, DI
 	ADDQ $+4, 88(SP)
 	MOVQ 88(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles1030
+	JLT  tiles1228
 	VZEROUPPER
 	RET
 
-smaller1029:
+smaller1227:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1046
+	JLT   smaller1244
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14826,7 +17901,7 @@ smaller1029:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles1047:
+tiles1245:
 	MOVQ       88(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
@@ -14852,10 +17927,10 @@ tiles1047:
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop1049:
+loop1247:
 	MOVQ k+32(FP), R9
 
-loop1050:
+loop1248:
 	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
@@ -14864,62 +17939,62 @@ loop1050:
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop1050
+	JNZ          loop1248
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop1049
+	JNZ          loop1247
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two1051
+	JZ           two1249
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two1051:
+two1249:
 	TESTB    $0x02, 80(SP)
-	JZ       one1052
+	JZ       one1250
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one1052:
+one1250:
 	TESTB  $0x01, 80(SP)
-	JZ     end1053
+	JZ     end1251
 	VMOVSS X0, (DI)
 
-end1053:
+end1251:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two1054
+	JZ           two1252
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two1054:
+two1252:
 	TESTB    $0x02, 80(SP)
-	JZ       one1055
+	JZ       one1253
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one1055:
+one1253:
 	TESTB  $0x01, 80(SP)
-	JZ     end1056
+	JZ     end1254
 	VMOVSS X1, (DI)
 
-end1056:
+end1254:
 	ADDQ AX, SI
 	ADDQ $+2, 88(SP)
 	MOVQ 88(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles1047
+	JLT  tiles1245
 	VZEROUPPER
 	RET
 
-smaller1046:
+smaller1244:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1057
+	JLT   smaller1255
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14937,7 +18012,7 @@ smaller1046:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles1058:
+tiles1256:
 	MOVQ       88(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
@@ -14961,48 +18036,48 @@ tiles1058:
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop1060:
+loop1258:
 	MOVQ k+32(FP), R8
 
-loop1061:
+loop1259:
 	VMOVUPS      48(SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop1061
+	JNZ          loop1259
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop1060
+	JNZ          loop1258
 	LEAQ         (BX), SI
 	TESTB        $0x04, 80(SP)
-	JZ           two1062
+	JZ           two1260
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two1062:
+two1260:
 	TESTB    $0x02, 80(SP)
-	JZ       one1063
+	JZ       one1261
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one1063:
+one1261:
 	TESTB  $0x01, 80(SP)
-	JZ     end1064
+	JZ     end1262
 	VMOVSS X0, (SI)
 
-end1064:
+end1262:
 	ADDQ AX, BX
 	ADDQ $+1, 88(SP)
 	MOVQ 88(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles1058
+	JLT  tiles1256
 	VZEROUPPER
 	RET
 
-smaller1057:
+smaller1255:
 	VZEROUPPER
 	RET
 
@@ -15010,15 +18085,15 @@ smaller1057:
 // Requires: AVX, AVX2
 TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow1065
+	JLT      narrow1263
 	CMPQ     k+40(FP), $+3
-	JNE      other1066
+	JNE      other1264
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other1066
+	JNE      other1264
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -15026,7 +18101,7 @@ TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels1067:
+channels1265:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -15067,7 +18142,7 @@ channels1067:
 	VMOVUPS (R9)(SI*1), Y8
 	MOVQ    width+24(FP), R12
 
-loop1069:
+loop1267:
 	VMOVUPS (DI)(SI*2), Y9
 	VMOVUPS (R8)(SI*2), Y10
 	VMOVUPS (R9)(SI*2), Y11
@@ -15135,7 +18210,7 @@ loop1069:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1069
+	JNZ     loop1267
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
@@ -15144,10 +18219,10 @@ loop1069:
 	VMOVUPS Y8, (R9)(SI*1)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done1068
+	JLE     done1266
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels1067
+	JGE     channels1265
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -15156,21 +18231,21 @@ loop1069:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1067
+	JMP     channels1265
 
-done1068:
+done1266:
 	VZEROUPPER
 	RET
 
-other1066:
+other1264:
 	CMPQ     k+40(FP), $+3
-	JNE      other1070
+	JNE      other1268
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other1070
+	JNE      other1268
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -15178,7 +18253,7 @@ other1066:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels1071:
+channels1269:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -15210,7 +18285,7 @@ channels1071:
 	VMOVUPS (R9), Y5
 	MOVQ    width+24(FP), R12
 
-loop1073:
+loop1271:
 	VMOVUPS (DI)(SI*1), Y6
 	VMOVUPS (R8)(SI*1), Y7
 	VMOVUPS (R9)(SI*1), Y8
@@ -15286,16 +18361,16 @@ loop1073:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1073
+	JNZ     loop1271
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done1072
+	JLE     done1270
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels1071
+	JGE     channels1269
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -15304,14 +18379,14 @@ loop1073:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1071
+	JMP     channels1269
 
-done1072:
+done1270:
 	VZEROUPPER
 	RET
 
-other1070:
-narrow1065:
+other1268:
+narrow1263:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+7, AX
 	MOVQ         AX, 80(SP)
@@ -15327,15 +18402,15 @@ narrow1065:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 104(SP)
 
-loop1074:
+loop1272:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 112(SP)
 	XORL AX, AX
 	MOVQ AX, 120(SP)
 
-channels1075:
+channels1273:
 	CMPQ    112(SP), $+8
-	JLT     next1077
+	JLT     next1275
 	MOVQ    88(SP), AX
 	ADDQ    120(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -15351,10 +18426,10 @@ channels1075:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop1078:
+loop1276:
 	MOVQ k+40(FP), DI
 
-loop1079:
+loop1277:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -15362,10 +18437,10 @@ loop1079:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1079
+	JNZ       loop1277
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1078
+	JNZ       loop1276
 	MOVQ      96(SP), BX
 	ADDQ      120(SP), BX
 	VMOVUPS   (BX), Y1
@@ -15374,10 +18449,10 @@ loop1079:
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop1080:
+loop1278:
 	MOVQ k+40(FP), DI
 
-loop1081:
+loop1279:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -15386,17 +18461,17 @@ loop1081:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1081
+	JNZ      loop1279
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1080
+	JNZ      loop1278
 	ADDQ     $+32, 120(SP)
 	SUBQ     $+8, 112(SP)
-	JMP      channels1075
+	JMP      channels1273
 
-next1077:
+next1275:
 	CMPQ       112(SP), $+0
-	JLE        done1076
+	JLE        done1274
 	MOVQ       88(SP), AX
 	ADDQ       120(SP), AX
 	MOVQ       tap+56(FP), CX
@@ -15413,10 +18488,10 @@ next1077:
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop1082:
+loop1280:
 	MOVQ k+40(FP), DI
 
-loop1083:
+loop1281:
 	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
@@ -15425,10 +18500,10 @@ loop1083:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop1083
+	JNZ        loop1281
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop1082
+	JNZ        loop1280
 	MOVQ       96(SP), BX
 	ADDQ       120(SP), BX
 	VMOVUPS    48(SP), Y1
@@ -15438,10 +18513,10 @@ loop1083:
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop1084:
+loop1282:
 	MOVQ k+40(FP), DI
 
-loop1085:
+loop1283:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
@@ -15449,33 +18524,33 @@ loop1085:
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two1086
+	JZ           two1284
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two1086:
+two1284:
 	TESTB    $0x02, 80(SP)
-	JZ       one1087
+	JZ       one1285
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one1087:
+one1285:
 	TESTB  $0x01, 80(SP)
-	JZ     end1088
+	JZ     end1286
 	VMOVSS X4, (R8)
 
-end1088:
+end1286:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop1085
+	JNZ    loop1283
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop1084
+	JNZ    loop1282
 
-done1076:
+done1274:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 88(SP)
@@ -15483,7 +18558,7 @@ done1076:
 	SHLQ $0x02, AX
 	ADDQ AX, 96(SP)
 	DECQ 104(SP)
-	JNZ  loop1074
+	JNZ  loop1272
 	VZEROUPPER
 	RET
 
@@ -15506,9 +18581,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $40-40
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	SHRQ         $+4, DX
-	JZ           rest1089
+	JZ           rest1287
 
-loop1091:
+loop1289:
 	VMOVUPS      (CX), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      expMagic<>+0(SB), Y6
@@ -15568,12 +18643,12 @@ loop1091:
 	ADDQ         $+32, CX
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop1091
+	JNZ          loop1289
 
-rest1089:
+rest1287:
 	MOVQ         n+16(FP), DX
 	TESTQ        $+8, DX
-	JZ           one1092
+	JZ           one1290
 	VMOVUPS      (CX), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      expMagic<>+0(SB), Y6
@@ -15604,7 +18679,7 @@ rest1089:
 	ADDQ         $+32, CX
 	ADDQ         $+32, AX
 	TESTQ        $+7, DX
-	JZ           done1090
+	JZ           done1288
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (CX), Y5, Y5
 	VSUBPS       Y0, Y5, Y5
@@ -15635,29 +18710,29 @@ rest1089:
 	VADDPD       Y0, Y4, Y4
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two1093
+	JZ           two1291
 	VMOVUPS      X6, (AX)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, AX
 
-two1093:
+two1291:
 	TESTB    $0x02, 32(SP)
-	JZ       one1094
+	JZ       one1292
 	VMOVLPS  X6, (AX)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, AX
 
-one1094:
+one1292:
 	TESTB  $0x01, 32(SP)
-	JZ     end1095
+	JZ     end1293
 	VMOVSS X6, (AX)
 
-end1095:
-	JMP done1090
+end1293:
+	JMP done1288
 
-one1092:
+one1290:
 	TESTQ        $+7, DX
-	JZ           done1090
+	JZ           done1288
 	VMOVUPS      (SP), Y5
 	VMASKMOVPS   (CX), Y5, Y5
 	VSUBPS       Y0, Y5, Y5
@@ -15688,25 +18763,25 @@ one1092:
 	VADDPD       Y0, Y2, Y2
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two1096
+	JZ           two1294
 	VMOVUPS      X6, (AX)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, AX
 
-two1096:
+two1294:
 	TESTB    $0x02, 32(SP)
-	JZ       one1097
+	JZ       one1295
 	VMOVLPS  X6, (AX)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, AX
 
-one1097:
+one1295:
 	TESTB  $0x01, 32(SP)
-	JZ     end1098
+	JZ     end1296
 	VMOVSS X6, (AX)
 
-end1098:
-done1090:
+end1296:
+done1288:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
@@ -15734,27 +18809,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $240-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns1099:
+columns1297:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full1105
+	JG    full1303
 	CMPQ  AX, $+48
-	JE    full1105
-	JG    full1103
+	JE    full1303
+	JG    full1301
 	CMPQ  AX, $+32
-	JE    full1103
-	JG    part1106
+	JE    full1301
+	JG    part1304
 	CMPQ  AX, $+16
-	JE    full1101
-	JG    part1104
+	JE    full1299
+	JG    part1302
 	TESTQ AX, AX
-	JNZ   part1102
+	JNZ   part1300
 
-done1100:
+done1298:
 	VZEROUPPER
 	RET
 
-full1101:
+full1299:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -15762,11 +18837,11 @@ full1101:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows1108:
+rows1306:
 	CMPQ    24(SP), $+16
-	JLT     next1109
+	JLT     next1307
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1110
+	JE      zeroed1308
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -15790,9 +18865,9 @@ rows1108:
 	VMOVUPS (DI)(BX*1), Z13
 	VMOVUPS (DI)(DX*2), Z14
 	VMOVUPS (DI)(SI*1), Z15
-	JMP     ready1111
+	JMP     ready1309
 
-zeroed1110:
+zeroed1308:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -15810,7 +18885,7 @@ zeroed1110:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready1111:
+ready1309:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -15825,9 +18900,8 @@ ready1111:
 	MOVQ 8(SP), R10
 	MOVQ k+16(FP), R11
 
-loop1112:
+loop1310:
 	VMOVUPS          (R10), Z16
-	ADDQ             R9, R10
 	VFMADD231PS.BCST (AX), Z16, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z16, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z16, Z2
@@ -15844,10 +18918,11 @@ loop1112:
 	VFMADD231PS.BCST (DI)(BX*1), Z16, Z13
 	VFMADD231PS.BCST (DI)(DX*2), Z16, Z14
 	VFMADD231PS.BCST (DI)(SI*1), Z16, Z15
+	ADDQ             R9, R10
 	ADDQ             R8, AX
 	ADDQ             R8, DI
 	DECQ             R11
-	JNZ              loop1112
+	JNZ              loop1310
 	MOVQ             40(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -15880,14 +18955,14 @@ loop1112:
 	IMUL3Q           $+16, AX, AX
 	ADDQ             AX, 40(SP)
 	SUBQ             $+16, 24(SP)
-	JMP              rows1108
+	JMP              rows1306
 
-next1109:
-rows1113:
+next1307:
+rows1311:
 	CMPQ    24(SP), $+8
-	JLT     next1114
+	JLT     next1312
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1115
+	JE      zeroed1313
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -15902,9 +18977,9 @@ rows1113:
 	VMOVUPS (AX)(BX*1), Z5
 	VMOVUPS (AX)(DX*2), Z6
 	VMOVUPS (AX)(SI*1), Z7
-	JMP     ready1116
+	JMP     ready1314
 
-zeroed1115:
+zeroed1313:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -15914,7 +18989,7 @@ zeroed1115:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1116:
+ready1314:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -15928,9 +19003,8 @@ ready1116:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1117:
+loop1315:
 	VMOVUPS          (R9), Z8
-	ADDQ             R8, R9
 	VFMADD231PS.BCST (AX), Z8, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z8, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z8, Z2
@@ -15939,9 +19013,10 @@ loop1117:
 	VFMADD231PS.BCST (AX)(BX*1), Z8, Z5
 	VFMADD231PS.BCST (AX)(DX*2), Z8, Z6
 	VFMADD231PS.BCST (AX)(SI*1), Z8, Z7
+	ADDQ             R8, R9
 	ADDQ             DI, AX
 	DECQ             R10
-	JNZ              loop1117
+	JNZ              loop1315
 	MOVQ             40(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -15965,14 +19040,14 @@ loop1117:
 	IMUL3Q           $+8, AX, AX
 	ADDQ             AX, 40(SP)
 	SUBQ             $+8, 24(SP)
-	JMP              rows1113
+	JMP              rows1311
 
-next1114:
-rows1118:
+next1312:
+rows1316:
 	CMPQ    24(SP), $+4
-	JLT     next1119
+	JLT     next1317
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1120
+	JE      zeroed1318
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -15981,15 +19056,15 @@ rows1118:
 	VMOVUPS (AX)(CX*1), Z1
 	VMOVUPS (AX)(CX*2), Z2
 	VMOVUPS (AX)(DX*1), Z3
-	JMP     ready1121
+	JMP     ready1319
 
-zeroed1120:
+zeroed1318:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready1121:
+ready1319:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16001,16 +19076,16 @@ ready1121:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1122:
+loop1320:
 	VMOVUPS          (DI), Z4
-	ADDQ             SI, DI
 	VFMADD231PS.BCST (AX), Z4, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z4, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z4, Z2
 	VFMADD231PS.BCST (AX)(DX*1), Z4, Z3
+	ADDQ             SI, DI
 	ADDQ             BX, AX
 	DECQ             R8
-	JNZ              loop1122
+	JNZ              loop1320
 	MOVQ             40(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16028,14 +19103,14 @@ loop1122:
 	IMUL3Q           $+4, AX, AX
 	ADDQ             AX, 40(SP)
 	SUBQ             $+4, 24(SP)
-	JMP              rows1118
+	JMP              rows1316
 
-next1119:
+next1317:
 	MOVQ    24(SP), AX
 	TESTQ   AX, AX
-	JZ      finish1107
+	JZ      finish1305
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1123
+	JE      zeroed1321
 	MOVQ    40(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -16056,15 +19131,15 @@ next1119:
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (CX), Z3
-	JMP     ready1124
+	JMP     ready1322
 
-zeroed1123:
+zeroed1321:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready1124:
+ready1322:
 	MOVQ    32(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -16088,19 +19163,19 @@ ready1124:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1125:
+loop1323:
 	VMOVUPS          (R9), Z4
-	ADDQ             BX, R9
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VFMADD231PS.BCST (DI), Z4, Z1
 	VFMADD231PS.BCST (R8), Z4, Z2
 	VFMADD231PS.BCST (CX), Z4, Z3
+	ADDQ             BX, R9
 	ADDQ             DX, SI
 	ADDQ             DX, DI
 	ADDQ             DX, R8
 	ADDQ             DX, CX
 	DECQ             R10
-	JNZ              loop1125
+	JNZ              loop1323
 	MOVQ             40(SP), CX
 	MOVQ             ldc+72(FP), DX
 	SHLQ             $0x02, DX
@@ -16123,17 +19198,17 @@ loop1125:
 	VMOVUPS          Z2, (R8)
 	VMOVUPS          Z3, (AX)
 
-finish1107:
+finish1305:
 	ADDQ $+64, 8(SP)
 	ADDQ $+64, 16(SP)
 	SUBQ $+16, (SP)
-	JMP  columns1099
+	JMP  columns1297
 
-part1102:
+part1300:
 	MOVQ (SP), AX
 	ANDQ $+15, AX
 	CMPQ AX, $+8
-	JG   whole1126
+	JG   whole1324
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -16141,11 +19216,11 @@ part1102:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows1128:
+rows1326:
 	CMPQ      48(SP), $+16
-	JLT       next1129
+	JLT       next1327
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1130
+	JE        zeroed1328
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16169,9 +19244,9 @@ rows1128:
 	VMOVUPS.Z (DI)(BX*1), K1, Y13
 	VMOVUPS.Z (DI)(DX*2), K1, Y14
 	VMOVUPS.Z (DI)(SI*1), K1, Y15
-	JMP       ready1131
+	JMP       ready1329
 
-zeroed1130:
+zeroed1328:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -16189,7 +19264,7 @@ zeroed1130:
 	VXORPS Y14, Y14, Y14
 	VXORPS Y15, Y15, Y15
 
-ready1131:
+ready1329:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16204,9 +19279,8 @@ ready1131:
 	MOVQ 8(SP), R10
 	MOVQ k+16(FP), R11
 
-loop1132:
+loop1330:
 	VMOVUPS.Z        (R10), K1, Y16
-	ADDQ             R9, R10
 	VFMADD231PS.BCST (AX), Y16, Y0
 	VFMADD231PS.BCST (AX)(CX*1), Y16, Y1
 	VFMADD231PS.BCST (AX)(CX*2), Y16, Y2
@@ -16223,10 +19297,11 @@ loop1132:
 	VFMADD231PS.BCST (DI)(BX*1), Y16, Y13
 	VFMADD231PS.BCST (DI)(DX*2), Y16, Y14
 	VFMADD231PS.BCST (DI)(SI*1), Y16, Y15
+	ADDQ             R9, R10
 	ADDQ             R8, AX
 	ADDQ             R8, DI
 	DECQ             R11
-	JNZ              loop1132
+	JNZ              loop1330
 	MOVQ             64(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16259,14 +19334,14 @@ loop1132:
 	IMUL3Q           $+16, AX, AX
 	ADDQ             AX, 64(SP)
 	SUBQ             $+16, 48(SP)
-	JMP              rows1128
+	JMP              rows1326
 
-next1129:
-rows1133:
+next1327:
+rows1331:
 	CMPQ      48(SP), $+8
-	JLT       next1134
+	JLT       next1332
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1135
+	JE        zeroed1333
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16281,9 +19356,9 @@ rows1133:
 	VMOVUPS.Z (AX)(BX*1), K1, Y5
 	VMOVUPS.Z (AX)(DX*2), K1, Y6
 	VMOVUPS.Z (AX)(SI*1), K1, Y7
-	JMP       ready1136
+	JMP       ready1334
 
-zeroed1135:
+zeroed1333:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -16293,7 +19368,7 @@ zeroed1135:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready1136:
+ready1334:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16307,9 +19382,8 @@ ready1136:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1137:
+loop1335:
 	VMOVUPS.Z        (R9), K1, Y8
-	ADDQ             R8, R9
 	VFMADD231PS.BCST (AX), Y8, Y0
 	VFMADD231PS.BCST (AX)(CX*1), Y8, Y1
 	VFMADD231PS.BCST (AX)(CX*2), Y8, Y2
@@ -16318,9 +19392,10 @@ loop1137:
 	VFMADD231PS.BCST (AX)(BX*1), Y8, Y5
 	VFMADD231PS.BCST (AX)(DX*2), Y8, Y6
 	VFMADD231PS.BCST (AX)(SI*1), Y8, Y7
+	ADDQ             R8, R9
 	ADDQ             DI, AX
 	DECQ             R10
-	JNZ              loop1137
+	JNZ              loop1335
 	MOVQ             64(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16344,14 +19419,14 @@ loop1137:
 	IMUL3Q           $+8, AX, AX
 	ADDQ             AX, 64(SP)
 	SUBQ             $+8, 48(SP)
-	JMP              rows1133
+	JMP              rows1331
 
-next1134:
-rows1138:
+next1332:
+rows1336:
 	CMPQ      48(SP), $+4
-	JLT       next1139
+	JLT       next1337
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1140
+	JE        zeroed1338
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16360,15 +19435,15 @@ rows1138:
 	VMOVUPS.Z (AX)(CX*1), K1, Y1
 	VMOVUPS.Z (AX)(CX*2), K1, Y2
 	VMOVUPS.Z (AX)(DX*1), K1, Y3
-	JMP       ready1141
+	JMP       ready1339
 
-zeroed1140:
+zeroed1338:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready1141:
+ready1339:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16380,16 +19455,16 @@ ready1141:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1142:
+loop1340:
 	VMOVUPS.Z        (DI), K1, Y4
-	ADDQ             SI, DI
 	VFMADD231PS.BCST (AX), Y4, Y0
 	VFMADD231PS.BCST (AX)(CX*1), Y4, Y1
 	VFMADD231PS.BCST (AX)(CX*2), Y4, Y2
 	VFMADD231PS.BCST (AX)(DX*1), Y4, Y3
+	ADDQ             SI, DI
 	ADDQ             BX, AX
 	DECQ             R8
-	JNZ              loop1142
+	JNZ              loop1340
 	MOVQ             64(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16407,14 +19482,14 @@ loop1142:
 	IMUL3Q           $+4, AX, AX
 	ADDQ             AX, 64(SP)
 	SUBQ             $+4, 48(SP)
-	JMP              rows1138
+	JMP              rows1336
 
-next1139:
+next1337:
 	MOVQ      48(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1127
+	JZ        finish1325
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1143
+	JE        zeroed1341
 	MOVQ      64(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -16435,15 +19510,15 @@ next1139:
 	VMOVUPS.Z (DI), K1, Y1
 	VMOVUPS.Z (R8), K1, Y2
 	VMOVUPS.Z (CX), K1, Y3
-	JMP       ready1144
+	JMP       ready1342
 
-zeroed1143:
+zeroed1341:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready1144:
+ready1342:
 	MOVQ    56(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -16467,19 +19542,19 @@ ready1144:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1145:
+loop1343:
 	VMOVUPS.Z        (R9), K1, Y4
-	ADDQ             BX, R9
 	VFMADD231PS.BCST (SI), Y4, Y0
 	VFMADD231PS.BCST (DI), Y4, Y1
 	VFMADD231PS.BCST (R8), Y4, Y2
 	VFMADD231PS.BCST (CX), Y4, Y3
+	ADDQ             BX, R9
 	ADDQ             DX, SI
 	ADDQ             DX, DI
 	ADDQ             DX, R8
 	ADDQ             DX, CX
 	DECQ             R10
-	JNZ              loop1145
+	JNZ              loop1343
 	MOVQ             64(SP), CX
 	MOVQ             ldc+72(FP), DX
 	SHLQ             $0x02, DX
@@ -16502,10 +19577,10 @@ loop1145:
 	VMOVUPS          Y2, K1, (R8)
 	VMOVUPS          Y3, K1, (AX)
 
-finish1127:
-	JMP done1100
+finish1325:
+	JMP done1298
 
-whole1126:
+whole1324:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -16513,11 +19588,11 @@ whole1126:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows1147:
+rows1345:
 	CMPQ      72(SP), $+16
-	JLT       next1148
+	JLT       next1346
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1149
+	JE        zeroed1347
 	MOVQ      88(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16541,9 +19616,9 @@ rows1147:
 	VMOVUPS.Z (DI)(BX*1), K1, Z13
 	VMOVUPS.Z (DI)(DX*2), K1, Z14
 	VMOVUPS.Z (DI)(SI*1), K1, Z15
-	JMP       ready1150
+	JMP       ready1348
 
-zeroed1149:
+zeroed1347:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -16561,7 +19636,7 @@ zeroed1149:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready1150:
+ready1348:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16576,9 +19651,8 @@ ready1150:
 	MOVQ 8(SP), R10
 	MOVQ k+16(FP), R11
 
-loop1151:
+loop1349:
 	VMOVUPS.Z        (R10), K1, Z16
-	ADDQ             R9, R10
 	VFMADD231PS.BCST (AX), Z16, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z16, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z16, Z2
@@ -16595,10 +19669,11 @@ loop1151:
 	VFMADD231PS.BCST (DI)(BX*1), Z16, Z13
 	VFMADD231PS.BCST (DI)(DX*2), Z16, Z14
 	VFMADD231PS.BCST (DI)(SI*1), Z16, Z15
+	ADDQ             R9, R10
 	ADDQ             R8, AX
 	ADDQ             R8, DI
 	DECQ             R11
-	JNZ              loop1151
+	JNZ              loop1349
 	MOVQ             88(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16631,14 +19706,14 @@ loop1151:
 	IMUL3Q           $+16, AX, AX
 	ADDQ             AX, 88(SP)
 	SUBQ             $+16, 72(SP)
-	JMP              rows1147
+	JMP              rows1345
 
-next1148:
-rows1152:
+next1346:
+rows1350:
 	CMPQ      72(SP), $+8
-	JLT       next1153
+	JLT       next1351
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1154
+	JE        zeroed1352
 	MOVQ      88(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16653,9 +19728,9 @@ rows1152:
 	VMOVUPS.Z (AX)(BX*1), K1, Z5
 	VMOVUPS.Z (AX)(DX*2), K1, Z6
 	VMOVUPS.Z (AX)(SI*1), K1, Z7
-	JMP       ready1155
+	JMP       ready1353
 
-zeroed1154:
+zeroed1352:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -16665,7 +19740,7 @@ zeroed1154:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1155:
+ready1353:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16679,9 +19754,8 @@ ready1155:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1156:
+loop1354:
 	VMOVUPS.Z        (R9), K1, Z8
-	ADDQ             R8, R9
 	VFMADD231PS.BCST (AX), Z8, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z8, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z8, Z2
@@ -16690,9 +19764,10 @@ loop1156:
 	VFMADD231PS.BCST (AX)(BX*1), Z8, Z5
 	VFMADD231PS.BCST (AX)(DX*2), Z8, Z6
 	VFMADD231PS.BCST (AX)(SI*1), Z8, Z7
+	ADDQ             R8, R9
 	ADDQ             DI, AX
 	DECQ             R10
-	JNZ              loop1156
+	JNZ              loop1354
 	MOVQ             88(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16716,14 +19791,14 @@ loop1156:
 	IMUL3Q           $+8, AX, AX
 	ADDQ             AX, 88(SP)
 	SUBQ             $+8, 72(SP)
-	JMP              rows1152
+	JMP              rows1350
 
-next1153:
-rows1157:
+next1351:
+rows1355:
 	CMPQ      72(SP), $+4
-	JLT       next1158
+	JLT       next1356
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1159
+	JE        zeroed1357
 	MOVQ      88(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -16732,15 +19807,15 @@ rows1157:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 	VMOVUPS.Z (AX)(CX*2), K1, Z2
 	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	JMP       ready1160
+	JMP       ready1358
 
-zeroed1159:
+zeroed1357:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready1160:
+ready1358:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16752,16 +19827,16 @@ ready1160:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1161:
+loop1359:
 	VMOVUPS.Z        (DI), K1, Z4
-	ADDQ             SI, DI
 	VFMADD231PS.BCST (AX), Z4, Z0
 	VFMADD231PS.BCST (AX)(CX*1), Z4, Z1
 	VFMADD231PS.BCST (AX)(CX*2), Z4, Z2
 	VFMADD231PS.BCST (AX)(DX*1), Z4, Z3
+	ADDQ             SI, DI
 	ADDQ             BX, AX
 	DECQ             R8
-	JNZ              loop1161
+	JNZ              loop1359
 	MOVQ             88(SP), AX
 	MOVQ             ldc+72(FP), CX
 	SHLQ             $0x02, CX
@@ -16779,14 +19854,14 @@ loop1161:
 	IMUL3Q           $+4, AX, AX
 	ADDQ             AX, 88(SP)
 	SUBQ             $+4, 72(SP)
-	JMP              rows1157
+	JMP              rows1355
 
-next1158:
+next1356:
 	MOVQ      72(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1146
+	JZ        finish1344
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1162
+	JE        zeroed1360
 	MOVQ      88(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -16807,15 +19882,15 @@ next1158:
 	VMOVUPS.Z (DI), K1, Z1
 	VMOVUPS.Z (R8), K1, Z2
 	VMOVUPS.Z (CX), K1, Z3
-	JMP       ready1163
+	JMP       ready1361
 
-zeroed1162:
+zeroed1360:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready1163:
+ready1361:
 	MOVQ    80(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -16839,19 +19914,19 @@ ready1163:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1164:
+loop1362:
 	VMOVUPS.Z        (R9), K1, Z4
-	ADDQ             BX, R9
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VFMADD231PS.BCST (DI), Z4, Z1
 	VFMADD231PS.BCST (R8), Z4, Z2
 	VFMADD231PS.BCST (CX), Z4, Z3
+	ADDQ             BX, R9
 	ADDQ             DX, SI
 	ADDQ             DX, DI
 	ADDQ             DX, R8
 	ADDQ             DX, CX
 	DECQ             R10
-	JNZ              loop1164
+	JNZ              loop1362
 	MOVQ             88(SP), CX
 	MOVQ             ldc+72(FP), DX
 	SHLQ             $0x02, DX
@@ -16874,10 +19949,10 @@ loop1164:
 	VMOVUPS          Z2, K1, (R8)
 	VMOVUPS          Z3, K1, (AX)
 
-finish1146:
-	JMP done1100
+finish1344:
+	JMP done1298
 
-full1103:
+full1301:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -16885,11 +19960,11 @@ full1103:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows1166:
+rows1364:
 	CMPQ    96(SP), $+8
-	JLT     next1167
+	JLT     next1365
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1168
+	JE      zeroed1366
 	MOVQ    112(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -16912,9 +19987,9 @@ rows1166:
 	VMOVUPS 64(AX)(DX*2), Z13
 	VMOVUPS (AX)(SI*1), Z14
 	VMOVUPS 64(AX)(SI*1), Z15
-	JMP     ready1169
+	JMP     ready1367
 
-zeroed1168:
+zeroed1366:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -16932,7 +20007,7 @@ zeroed1168:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready1169:
+ready1367:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -16946,10 +20021,9 @@ ready1169:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1170:
+loop1368:
 	VMOVUPS      (R9), Z17
 	VMOVUPS      64(R9), Z18
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z16
 	VFMADD231PS  Z17, Z16, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -16974,9 +20048,10 @@ loop1170:
 	VBROADCASTSS (AX)(SI*1), Z16
 	VFMADD231PS  Z17, Z16, Z14
 	VFMADD231PS  Z18, Z16, Z15
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1170
+	JNZ          loop1368
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17008,14 +20083,14 @@ loop1170:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+8, 96(SP)
-	JMP          rows1166
+	JMP          rows1364
 
-next1167:
-rows1171:
+next1365:
+rows1369:
 	CMPQ    96(SP), $+4
-	JLT     next1172
+	JLT     next1370
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1173
+	JE      zeroed1371
 	MOVQ    112(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -17028,9 +20103,9 @@ rows1171:
 	VMOVUPS 64(AX)(CX*2), Z5
 	VMOVUPS (AX)(DX*1), Z6
 	VMOVUPS 64(AX)(DX*1), Z7
-	JMP     ready1174
+	JMP     ready1372
 
-zeroed1173:
+zeroed1371:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17040,7 +20115,7 @@ zeroed1173:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1174:
+ready1372:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17052,10 +20127,9 @@ ready1174:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1175:
+loop1373:
 	VMOVUPS      (DI), Z9
 	VMOVUPS      64(DI), Z10
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Z10, Z8, Z1
@@ -17068,9 +20142,10 @@ loop1175:
 	VBROADCASTSS (AX)(DX*1), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1175
+	JNZ          loop1373
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17092,14 +20167,14 @@ loop1175:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+4, 96(SP)
-	JMP          rows1171
+	JMP          rows1369
 
-next1172:
+next1370:
 	MOVQ    96(SP), AX
 	TESTQ   AX, AX
-	JZ      finish1165
+	JZ      finish1363
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1176
+	JE      zeroed1374
 	MOVQ    112(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -17124,9 +20199,9 @@ next1172:
 	VMOVUPS 64(R8), Z5
 	VMOVUPS (CX), Z6
 	VMOVUPS 64(CX), Z7
-	JMP     ready1177
+	JMP     ready1375
 
-zeroed1176:
+zeroed1374:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17136,7 +20211,7 @@ zeroed1176:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1177:
+ready1375:
 	MOVQ    104(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -17160,10 +20235,9 @@ ready1177:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1178:
+loop1376:
 	VMOVUPS      (R9), Z9
 	VMOVUPS      64(R9), Z10
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Z10, Z8, Z1
@@ -17176,12 +20250,13 @@ loop1178:
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1178
+	JNZ          loop1376
 	MOVQ         112(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -17208,17 +20283,17 @@ loop1178:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, 64(AX)
 
-finish1165:
+finish1363:
 	ADDQ $+128, 8(SP)
 	ADDQ $+128, 16(SP)
 	SUBQ $+32, (SP)
-	JMP  columns1099
+	JMP  columns1297
 
-part1104:
+part1302:
 	MOVQ (SP), AX
 	ANDQ $+15, AX
 	CMPQ AX, $+8
-	JG   whole1179
+	JG   whole1377
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -17226,11 +20301,11 @@ part1104:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows1181:
+rows1379:
 	CMPQ      120(SP), $+8
-	JLT       next1182
+	JLT       next1380
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1183
+	JE        zeroed1381
 	MOVQ      136(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -17253,9 +20328,9 @@ rows1181:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Y13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Y15
-	JMP       ready1184
+	JMP       ready1382
 
-zeroed1183:
+zeroed1381:
 	VXORPS Z0, Z0, Z0
 	VXORPS Y1, Y1, Y1
 	VXORPS Z2, Z2, Z2
@@ -17273,7 +20348,7 @@ zeroed1183:
 	VXORPS Z14, Z14, Z14
 	VXORPS Y15, Y15, Y15
 
-ready1184:
+ready1382:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17287,10 +20362,9 @@ ready1184:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1185:
+loop1383:
 	VMOVUPS      (R9), Z17
 	VMOVUPS.Z    64(R9), K1, Y18
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z16
 	VFMADD231PS  Z17, Z16, Z0
 	VFMADD231PS  Y18, Y16, Y1
@@ -17315,9 +20389,10 @@ loop1185:
 	VBROADCASTSS (AX)(SI*1), Z16
 	VFMADD231PS  Z17, Z16, Z14
 	VFMADD231PS  Y18, Y16, Y15
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1185
+	JNZ          loop1383
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17349,14 +20424,14 @@ loop1185:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+8, 120(SP)
-	JMP          rows1181
+	JMP          rows1379
 
-next1182:
-rows1186:
+next1380:
+rows1384:
 	CMPQ      120(SP), $+4
-	JLT       next1187
+	JLT       next1385
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1188
+	JE        zeroed1386
 	MOVQ      136(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -17369,9 +20444,9 @@ rows1186:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
-	JMP       ready1189
+	JMP       ready1387
 
-zeroed1188:
+zeroed1386:
 	VXORPS Z0, Z0, Z0
 	VXORPS Y1, Y1, Y1
 	VXORPS Z2, Z2, Z2
@@ -17381,7 +20456,7 @@ zeroed1188:
 	VXORPS Z6, Z6, Z6
 	VXORPS Y7, Y7, Y7
 
-ready1189:
+ready1387:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17393,10 +20468,9 @@ ready1189:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1190:
+loop1388:
 	VMOVUPS      (DI), Z9
 	VMOVUPS.Z    64(DI), K1, Y10
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Y10, Y8, Y1
@@ -17409,9 +20483,10 @@ loop1190:
 	VBROADCASTSS (AX)(DX*1), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1190
+	JNZ          loop1388
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17433,14 +20508,14 @@ loop1190:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+4, 120(SP)
-	JMP          rows1186
+	JMP          rows1384
 
-next1187:
+next1385:
 	MOVQ      120(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1180
+	JZ        finish1378
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1191
+	JE        zeroed1389
 	MOVQ      136(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -17465,9 +20540,9 @@ next1187:
 	VMOVUPS.Z 64(R8), K1, Y5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Y7
-	JMP       ready1192
+	JMP       ready1390
 
-zeroed1191:
+zeroed1389:
 	VXORPS Z0, Z0, Z0
 	VXORPS Y1, Y1, Y1
 	VXORPS Z2, Z2, Z2
@@ -17477,7 +20552,7 @@ zeroed1191:
 	VXORPS Z6, Z6, Z6
 	VXORPS Y7, Y7, Y7
 
-ready1192:
+ready1390:
 	MOVQ    128(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -17501,10 +20576,9 @@ ready1192:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1193:
+loop1391:
 	VMOVUPS      (R9), Z9
 	VMOVUPS.Z    64(R9), K1, Y10
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Y10, Y8, Y1
@@ -17517,12 +20591,13 @@ loop1193:
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1193
+	JNZ          loop1391
 	MOVQ         136(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -17549,10 +20624,10 @@ loop1193:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Y7, K1, 64(AX)
 
-finish1180:
-	JMP done1100
+finish1378:
+	JMP done1298
 
-whole1179:
+whole1377:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -17560,11 +20635,11 @@ whole1179:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows1195:
+rows1393:
 	CMPQ      144(SP), $+8
-	JLT       next1196
+	JLT       next1394
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1197
+	JE        zeroed1395
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -17587,9 +20662,9 @@ rows1195:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
-	JMP       ready1198
+	JMP       ready1396
 
-zeroed1197:
+zeroed1395:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17607,7 +20682,7 @@ zeroed1197:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready1198:
+ready1396:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17621,10 +20696,9 @@ ready1198:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1199:
+loop1397:
 	VMOVUPS      (R9), Z17
 	VMOVUPS.Z    64(R9), K1, Z18
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z16
 	VFMADD231PS  Z17, Z16, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -17649,9 +20723,10 @@ loop1199:
 	VBROADCASTSS (AX)(SI*1), Z16
 	VFMADD231PS  Z17, Z16, Z14
 	VFMADD231PS  Z18, Z16, Z15
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1199
+	JNZ          loop1397
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17683,14 +20758,14 @@ loop1199:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+8, 144(SP)
-	JMP          rows1195
+	JMP          rows1393
 
-next1196:
-rows1200:
+next1394:
+rows1398:
 	CMPQ      144(SP), $+4
-	JLT       next1201
+	JLT       next1399
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1202
+	JE        zeroed1400
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -17703,9 +20778,9 @@ rows1200:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
-	JMP       ready1203
+	JMP       ready1401
 
-zeroed1202:
+zeroed1400:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17715,7 +20790,7 @@ zeroed1202:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1203:
+ready1401:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17727,10 +20802,9 @@ ready1203:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1204:
+loop1402:
 	VMOVUPS      (DI), Z9
 	VMOVUPS.Z    64(DI), K1, Z10
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Z10, Z8, Z1
@@ -17743,9 +20817,10 @@ loop1204:
 	VBROADCASTSS (AX)(DX*1), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1204
+	JNZ          loop1402
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -17767,14 +20842,14 @@ loop1204:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+4, 144(SP)
-	JMP          rows1200
+	JMP          rows1398
 
-next1201:
+next1399:
 	MOVQ      144(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1194
+	JZ        finish1392
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1205
+	JE        zeroed1403
 	MOVQ      160(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -17799,9 +20874,9 @@ next1201:
 	VMOVUPS.Z 64(R8), K1, Z5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
-	JMP       ready1206
+	JMP       ready1404
 
-zeroed1205:
+zeroed1403:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17811,7 +20886,7 @@ zeroed1205:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready1206:
+ready1404:
 	MOVQ    152(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -17835,10 +20910,9 @@ ready1206:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1207:
+loop1405:
 	VMOVUPS      (R9), Z9
 	VMOVUPS.Z    64(R9), K1, Z10
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z8
 	VFMADD231PS  Z9, Z8, Z0
 	VFMADD231PS  Z10, Z8, Z1
@@ -17851,12 +20925,13 @@ loop1207:
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z9, Z8, Z6
 	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1207
+	JNZ          loop1405
 	MOVQ         160(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -17883,10 +20958,10 @@ loop1207:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, K1, 64(AX)
 
-finish1194:
-	JMP done1100
+finish1392:
+	JMP done1298
 
-full1105:
+full1303:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 168(SP)
 	MOVQ a+24(FP), AX
@@ -17894,11 +20969,11 @@ full1105:
 	MOVQ 16(SP), AX
 	MOVQ AX, 184(SP)
 
-rows1209:
+rows1407:
 	CMPQ    168(SP), $+8
-	JLT     next1210
+	JLT     next1408
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1211
+	JE      zeroed1409
 	MOVQ    184(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -17929,9 +21004,9 @@ rows1209:
 	VMOVUPS (AX)(SI*1), Z21
 	VMOVUPS 64(AX)(SI*1), Z22
 	VMOVUPS 128(AX)(SI*1), Z23
-	JMP     ready1212
+	JMP     ready1410
 
-zeroed1211:
+zeroed1409:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -17957,7 +21032,7 @@ zeroed1211:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready1212:
+ready1410:
 	MOVQ 176(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -17971,11 +21046,10 @@ ready1212:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1213:
+loop1411:
 	VMOVUPS      (R9), Z25
 	VMOVUPS      64(R9), Z26
 	VMOVUPS      128(R9), Z27
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z24
 	VFMADD231PS  Z25, Z24, Z0
 	VFMADD231PS  Z26, Z24, Z1
@@ -18008,9 +21082,10 @@ loop1213:
 	VFMADD231PS  Z25, Z24, Z21
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1213
+	JNZ          loop1411
 	MOVQ         184(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18050,14 +21125,14 @@ loop1213:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 184(SP)
 	SUBQ         $+8, 168(SP)
-	JMP          rows1209
+	JMP          rows1407
 
-next1210:
-rows1214:
+next1408:
+rows1412:
 	CMPQ    168(SP), $+4
-	JLT     next1215
+	JLT     next1413
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1216
+	JE      zeroed1414
 	MOVQ    184(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -18074,9 +21149,9 @@ rows1214:
 	VMOVUPS (AX)(DX*1), Z9
 	VMOVUPS 64(AX)(DX*1), Z10
 	VMOVUPS 128(AX)(DX*1), Z11
-	JMP     ready1217
+	JMP     ready1415
 
-zeroed1216:
+zeroed1414:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -18090,7 +21165,7 @@ zeroed1216:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready1217:
+ready1415:
 	MOVQ 176(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -18102,11 +21177,10 @@ ready1217:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1218:
+loop1416:
 	VMOVUPS      (DI), Z13
 	VMOVUPS      64(DI), Z14
 	VMOVUPS      128(DI), Z15
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -18123,9 +21197,10 @@ loop1218:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1218
+	JNZ          loop1416
 	MOVQ         184(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18151,14 +21226,14 @@ loop1218:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 184(SP)
 	SUBQ         $+4, 168(SP)
-	JMP          rows1214
+	JMP          rows1412
 
-next1215:
+next1413:
 	MOVQ    168(SP), AX
 	TESTQ   AX, AX
-	JZ      finish1208
+	JZ      finish1406
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed1219
+	JE      zeroed1417
 	MOVQ    184(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -18187,9 +21262,9 @@ next1215:
 	VMOVUPS (CX), Z9
 	VMOVUPS 64(CX), Z10
 	VMOVUPS 128(CX), Z11
-	JMP     ready1220
+	JMP     ready1418
 
-zeroed1219:
+zeroed1417:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -18203,7 +21278,7 @@ zeroed1219:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready1220:
+ready1418:
 	MOVQ    176(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -18227,11 +21302,10 @@ ready1220:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1221:
+loop1419:
 	VMOVUPS      (R9), Z13
 	VMOVUPS      64(R9), Z14
 	VMOVUPS      128(R9), Z15
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -18248,12 +21322,13 @@ loop1221:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1221
+	JNZ          loop1419
 	MOVQ         184(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -18284,17 +21359,17 @@ loop1221:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, 128(AX)
 
-finish1208:
+finish1406:
 	ADDQ $+192, 8(SP)
 	ADDQ $+192, 16(SP)
 	SUBQ $+48, (SP)
-	JMP  columns1099
+	JMP  columns1297
 
-part1106:
+part1304:
 	MOVQ (SP), AX
 	ANDQ $+15, AX
 	CMPQ AX, $+8
-	JG   whole1222
+	JG   whole1420
 	MOVQ m+0(FP), AX
 	MOVQ AX, 192(SP)
 	MOVQ a+24(FP), AX
@@ -18302,11 +21377,11 @@ part1106:
 	MOVQ 16(SP), AX
 	MOVQ AX, 208(SP)
 
-rows1224:
+rows1422:
 	CMPQ      192(SP), $+8
-	JLT       next1225
+	JLT       next1423
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1226
+	JE        zeroed1424
 	MOVQ      208(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -18337,9 +21412,9 @@ rows1224:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Y23
-	JMP       ready1227
+	JMP       ready1425
 
-zeroed1226:
+zeroed1424:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Y2, Y2, Y2
@@ -18365,7 +21440,7 @@ zeroed1226:
 	VXORPS Z22, Z22, Z22
 	VXORPS Y23, Y23, Y23
 
-ready1227:
+ready1425:
 	MOVQ 200(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -18379,11 +21454,10 @@ ready1227:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1228:
+loop1426:
 	VMOVUPS      (R9), Z25
 	VMOVUPS      64(R9), Z26
 	VMOVUPS.Z    128(R9), K1, Y27
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z24
 	VFMADD231PS  Z25, Z24, Z0
 	VFMADD231PS  Z26, Z24, Z1
@@ -18416,9 +21490,10 @@ loop1228:
 	VFMADD231PS  Z25, Z24, Z21
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Y27, Y24, Y23
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1228
+	JNZ          loop1426
 	MOVQ         208(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18458,14 +21533,14 @@ loop1228:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 208(SP)
 	SUBQ         $+8, 192(SP)
-	JMP          rows1224
+	JMP          rows1422
 
-next1225:
-rows1229:
+next1423:
+rows1427:
 	CMPQ      192(SP), $+4
-	JLT       next1230
+	JLT       next1428
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1231
+	JE        zeroed1429
 	MOVQ      208(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -18482,9 +21557,9 @@ rows1229:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
-	JMP       ready1232
+	JMP       ready1430
 
-zeroed1231:
+zeroed1429:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Y2, Y2, Y2
@@ -18498,7 +21573,7 @@ zeroed1231:
 	VXORPS Z10, Z10, Z10
 	VXORPS Y11, Y11, Y11
 
-ready1232:
+ready1430:
 	MOVQ 200(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -18510,11 +21585,10 @@ ready1232:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1233:
+loop1431:
 	VMOVUPS      (DI), Z13
 	VMOVUPS      64(DI), Z14
 	VMOVUPS.Z    128(DI), K1, Y15
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -18531,9 +21605,10 @@ loop1233:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1233
+	JNZ          loop1431
 	MOVQ         208(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18559,14 +21634,14 @@ loop1233:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 208(SP)
 	SUBQ         $+4, 192(SP)
-	JMP          rows1229
+	JMP          rows1427
 
-next1230:
+next1428:
 	MOVQ      192(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1223
+	JZ        finish1421
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1234
+	JE        zeroed1432
 	MOVQ      208(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -18595,9 +21670,9 @@ next1230:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Y11
-	JMP       ready1235
+	JMP       ready1433
 
-zeroed1234:
+zeroed1432:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Y2, Y2, Y2
@@ -18611,7 +21686,7 @@ zeroed1234:
 	VXORPS Z10, Z10, Z10
 	VXORPS Y11, Y11, Y11
 
-ready1235:
+ready1433:
 	MOVQ    200(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -18635,11 +21710,10 @@ ready1235:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1236:
+loop1434:
 	VMOVUPS      (R9), Z13
 	VMOVUPS      64(R9), Z14
 	VMOVUPS.Z    128(R9), K1, Y15
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -18656,12 +21730,13 @@ loop1236:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1236
+	JNZ          loop1434
 	MOVQ         208(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -18692,10 +21767,10 @@ loop1236:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Y11, K1, 128(AX)
 
-finish1223:
-	JMP done1100
+finish1421:
+	JMP done1298
 
-whole1222:
+whole1420:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 216(SP)
 	MOVQ a+24(FP), AX
@@ -18703,11 +21778,11 @@ whole1222:
 	MOVQ 16(SP), AX
 	MOVQ AX, 232(SP)
 
-rows1238:
+rows1436:
 	CMPQ      216(SP), $+8
-	JLT       next1239
+	JLT       next1437
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1240
+	JE        zeroed1438
 	MOVQ      232(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -18738,9 +21813,9 @@ rows1238:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
-	JMP       ready1241
+	JMP       ready1439
 
-zeroed1240:
+zeroed1438:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -18766,7 +21841,7 @@ zeroed1240:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready1241:
+ready1439:
 	MOVQ 224(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -18780,11 +21855,10 @@ ready1241:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop1242:
+loop1440:
 	VMOVUPS      (R9), Z25
 	VMOVUPS      64(R9), Z26
 	VMOVUPS.Z    128(R9), K1, Z27
-	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z24
 	VFMADD231PS  Z25, Z24, Z0
 	VFMADD231PS  Z26, Z24, Z1
@@ -18817,9 +21891,10 @@ loop1242:
 	VFMADD231PS  Z25, Z24, Z21
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z27, Z24, Z23
+	ADDQ         R8, R9
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop1242
+	JNZ          loop1440
 	MOVQ         232(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18859,14 +21934,14 @@ loop1242:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 232(SP)
 	SUBQ         $+8, 216(SP)
-	JMP          rows1238
+	JMP          rows1436
 
-next1239:
-rows1243:
+next1437:
+rows1441:
 	CMPQ      216(SP), $+4
-	JLT       next1244
+	JLT       next1442
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1245
+	JE        zeroed1443
 	MOVQ      232(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -18883,9 +21958,9 @@ rows1243:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
-	JMP       ready1246
+	JMP       ready1444
 
-zeroed1245:
+zeroed1443:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -18899,7 +21974,7 @@ zeroed1245:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready1246:
+ready1444:
 	MOVQ 224(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -18911,11 +21986,10 @@ ready1246:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop1247:
+loop1445:
 	VMOVUPS      (DI), Z13
 	VMOVUPS      64(DI), Z14
 	VMOVUPS.Z    128(DI), K1, Z15
-	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -18932,9 +22006,10 @@ loop1247:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         SI, DI
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop1247
+	JNZ          loop1445
 	MOVQ         232(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -18960,14 +22035,14 @@ loop1247:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 232(SP)
 	SUBQ         $+4, 216(SP)
-	JMP          rows1243
+	JMP          rows1441
 
-next1244:
+next1442:
 	MOVQ      216(SP), AX
 	TESTQ     AX, AX
-	JZ        finish1237
+	JZ        finish1435
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed1248
+	JE        zeroed1446
 	MOVQ      232(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -18996,9 +22071,9 @@ next1244:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Z11
-	JMP       ready1249
+	JMP       ready1447
 
-zeroed1248:
+zeroed1446:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -19012,7 +22087,7 @@ zeroed1248:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready1249:
+ready1447:
 	MOVQ    224(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -19036,11 +22111,10 @@ ready1249:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop1250:
+loop1448:
 	VMOVUPS      (R9), Z13
 	VMOVUPS      64(R9), Z14
 	VMOVUPS.Z    128(R9), K1, Z15
-	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z12
 	VFMADD231PS  Z13, Z12, Z0
 	VFMADD231PS  Z14, Z12, Z1
@@ -19057,12 +22131,13 @@ loop1250:
 	VFMADD231PS  Z13, Z12, Z9
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         BX, R9
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop1250
+	JNZ          loop1448
 	MOVQ         232(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -19093,8 +22168,4571 @@ loop1250:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, K1, 128(AX)
 
-finish1237:
-	JMP done1100
+finish1435:
+	JMP done1298
+
+// func pairProductAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, SSE
+TEXT ·pairProductAVX512(SB), NOSPLIT, $256-81
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $+32832, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    n+8(FP), AX
+	ANDQ    $+15, AX
+	MOVL    $-1, CX
+	SHLXL   AX, CX, CX
+	NOTL    CX
+	KMOVW   CX, K1
+	MOVQ    n+8(FP), AX
+	MOVQ    AX, 16(SP)
+	MOVQ    b+48(FP), AX
+	MOVQ    AX, 24(SP)
+	MOVQ    c+64(FP), AX
+	MOVQ    AX, 32(SP)
+
+columns1449:
+	MOVQ  16(SP), AX
+	CMPQ  AX, $+64
+	JG    full1455
+	CMPQ  AX, $+48
+	JE    full1455
+	JG    full1453
+	CMPQ  AX, $+32
+	JE    full1453
+	JG    part1456
+	CMPQ  AX, $+16
+	JE    full1451
+	JG    part1454
+	TESTQ AX, AX
+	JNZ   part1452
+
+done1450:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+full1451:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 40(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 48(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 56(SP)
+
+rows1458:
+	CMPQ    40(SP), $+16
+	JLT     next1459
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1460
+	MOVQ    56(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	LEAQ    (AX)(CX*8), DI
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(CX*1), Z9
+	VMOVUPS (DI)(CX*2), Z10
+	VMOVUPS (DI)(DX*1), Z11
+	VMOVUPS (DI)(CX*4), Z12
+	VMOVUPS (DI)(BX*1), Z13
+	VMOVUPS (DI)(DX*2), Z14
+	VMOVUPS (DI)(SI*1), Z15
+	JMP     ready1461
+
+zeroed1460:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1461:
+	MOVQ 48(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 24(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1462:
+	VMOVUPS      (R10), Z17
+	VANDPS       highHalves<>+0(SB), Z17, Z17
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z15
+	VMOVUPS      (R10), Z17
+	VPSLLD       $0x10, Z17, Z17
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop1462
+	MOVQ         56(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z9, (DI)(CX*1)
+	VMOVUPS      Z10, (DI)(CX*2)
+	VMOVUPS      Z11, (DI)(DX*1)
+	VMOVUPS      Z12, (DI)(CX*4)
+	VMOVUPS      Z13, (DI)(BX*1)
+	VMOVUPS      Z14, (DI)(DX*2)
+	VMOVUPS      Z15, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 48(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 56(SP)
+	SUBQ         $+16, 40(SP)
+	JMP          rows1458
+
+next1459:
+rows1463:
+	CMPQ    40(SP), $+8
+	JLT     next1464
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1465
+	MOVQ    56(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	JMP     ready1466
+
+zeroed1465:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1466:
+	MOVQ 48(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1467:
+	VMOVUPS      (R9), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z7
+	VMOVUPS      (R9), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1467
+	MOVQ         56(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 48(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 56(SP)
+	SUBQ         $+8, 40(SP)
+	JMP          rows1463
+
+next1464:
+rows1468:
+	CMPQ    40(SP), $+4
+	JLT     next1469
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1470
+	MOVQ    56(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	JMP     ready1471
+
+zeroed1470:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1471:
+	MOVQ 48(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1472:
+	VMOVUPS      (DI), Z5
+	VANDPS       highHalves<>+0(SB), Z5, Z5
+	VBROADCASTSS (AX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	VMOVUPS      (DI), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VBROADCASTSS (AX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1472
+	MOVQ         56(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 48(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 56(SP)
+	SUBQ         $+4, 40(SP)
+	JMP          rows1468
+
+next1469:
+	MOVQ    40(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1457
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1473
+	MOVQ    56(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS (DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS (CX), Z3
+	JMP     ready1474
+
+zeroed1473:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1474:
+	MOVQ    48(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1475:
+	VMOVUPS      (R9), Z5
+	VANDPS       highHalves<>+0(SB), Z5, Z5
+	VBROADCASTSS (SI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	VMOVUPS      (R9), Z5
+	VPSLLD       $0x10, Z5, Z5
+	VBROADCASTSS (SI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1475
+	MOVQ         56(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z3, (AX)
+
+finish1457:
+	ADDQ $+64, 24(SP)
+	ADDQ $+64, 32(SP)
+	SUBQ $+16, 16(SP)
+	JMP  columns1449
+
+part1452:
+	MOVQ 16(SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1476
+	MOVQ m+0(FP), AX
+	MOVQ AX, 64(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 72(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 80(SP)
+
+rows1478:
+	CMPQ      64(SP), $+16
+	JLT       next1479
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1480
+	MOVQ      80(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	VMOVUPS.Z (DI), K1, Y8
+	VMOVUPS.Z (DI)(CX*1), K1, Y9
+	VMOVUPS.Z (DI)(CX*2), K1, Y10
+	VMOVUPS.Z (DI)(DX*1), K1, Y11
+	VMOVUPS.Z (DI)(CX*4), K1, Y12
+	VMOVUPS.Z (DI)(BX*1), K1, Y13
+	VMOVUPS.Z (DI)(DX*2), K1, Y14
+	VMOVUPS.Z (DI)(SI*1), K1, Y15
+	JMP       ready1481
+
+zeroed1480:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
+
+ready1481:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 24(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1482:
+	VMOVUPS.Z    (R10), K1, Y17
+	VANDPS       highHalves<>+0(SB), Y17, Y17
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y7
+	VBROADCASTSS (DI), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Y17, Y16, Y15
+	VMOVUPS.Z    (R10), K1, Y17
+	VPSLLD       $0x10, Y17, Y17
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y7
+	VBROADCASTSS (DI), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Y17, Y16, Y15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop1482
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	VMOVUPS      Y4, K1, (AX)(CX*4)
+	VMOVUPS      Y5, K1, (AX)(BX*1)
+	VMOVUPS      Y6, K1, (AX)(DX*2)
+	VMOVUPS      Y7, K1, (AX)(SI*1)
+	VMOVUPS      Y8, K1, (DI)
+	VMOVUPS      Y9, K1, (DI)(CX*1)
+	VMOVUPS      Y10, K1, (DI)(CX*2)
+	VMOVUPS      Y11, K1, (DI)(DX*1)
+	VMOVUPS      Y12, K1, (DI)(CX*4)
+	VMOVUPS      Y13, K1, (DI)(BX*1)
+	VMOVUPS      Y14, K1, (DI)(DX*2)
+	VMOVUPS      Y15, K1, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+16, 64(SP)
+	JMP          rows1478
+
+next1479:
+rows1483:
+	CMPQ      64(SP), $+8
+	JLT       next1484
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1485
+	MOVQ      80(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	JMP       ready1486
+
+zeroed1485:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready1486:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1487:
+	VMOVUPS.Z    (R9), K1, Y9
+	VANDPS       highHalves<>+0(SB), Y9, Y9
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS.Z    (R9), K1, Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1487
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	VMOVUPS      Y4, K1, (AX)(CX*4)
+	VMOVUPS      Y5, K1, (AX)(BX*1)
+	VMOVUPS      Y6, K1, (AX)(DX*2)
+	VMOVUPS      Y7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+8, 64(SP)
+	JMP          rows1483
+
+next1484:
+rows1488:
+	CMPQ      64(SP), $+4
+	JLT       next1489
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1490
+	MOVQ      80(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	JMP       ready1491
+
+zeroed1490:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready1491:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1492:
+	VMOVUPS.Z    (DI), K1, Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (AX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS.Z    (DI), K1, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (AX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1492
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+4, 64(SP)
+	JMP          rows1488
+
+next1489:
+	MOVQ      64(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1477
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1493
+	MOVQ      80(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Y0
+	VMOVUPS.Z (DI), K1, Y1
+	VMOVUPS.Z (R8), K1, Y2
+	VMOVUPS.Z (CX), K1, Y3
+	JMP       ready1494
+
+zeroed1493:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready1494:
+	MOVQ    72(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1495:
+	VMOVUPS.Z    (R9), K1, Y5
+	VANDPS       highHalves<>+0(SB), Y5, Y5
+	VBROADCASTSS (SI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS.Z    (R9), K1, Y5
+	VPSLLD       $0x10, Y5, Y5
+	VBROADCASTSS (SI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1495
+	MOVQ         80(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, K1, (SI)
+	VMOVUPS      Y1, K1, (DI)
+	VMOVUPS      Y2, K1, (R8)
+	VMOVUPS      Y3, K1, (AX)
+
+finish1477:
+	JMP done1450
+
+whole1476:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 88(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 96(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 104(SP)
+
+rows1497:
+	CMPQ      88(SP), $+16
+	JLT       next1498
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1499
+	MOVQ      104(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	VMOVUPS.Z (DI), K1, Z8
+	VMOVUPS.Z (DI)(CX*1), K1, Z9
+	VMOVUPS.Z (DI)(CX*2), K1, Z10
+	VMOVUPS.Z (DI)(DX*1), K1, Z11
+	VMOVUPS.Z (DI)(CX*4), K1, Z12
+	VMOVUPS.Z (DI)(BX*1), K1, Z13
+	VMOVUPS.Z (DI)(DX*2), K1, Z14
+	VMOVUPS.Z (DI)(SI*1), K1, Z15
+	JMP       ready1500
+
+zeroed1499:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1500:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 24(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1501:
+	VMOVUPS.Z    (R10), K1, Z17
+	VANDPS       highHalves<>+0(SB), Z17, Z17
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z15
+	VMOVUPS.Z    (R10), K1, Z17
+	VPSLLD       $0x10, Z17, Z17
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop1501
+	MOVQ         104(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	VMOVUPS      Z8, K1, (DI)
+	VMOVUPS      Z9, K1, (DI)(CX*1)
+	VMOVUPS      Z10, K1, (DI)(CX*2)
+	VMOVUPS      Z11, K1, (DI)(DX*1)
+	VMOVUPS      Z12, K1, (DI)(CX*4)
+	VMOVUPS      Z13, K1, (DI)(BX*1)
+	VMOVUPS      Z14, K1, (DI)(DX*2)
+	VMOVUPS      Z15, K1, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 96(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 104(SP)
+	SUBQ         $+16, 88(SP)
+	JMP          rows1497
+
+next1498:
+rows1502:
+	CMPQ      88(SP), $+8
+	JLT       next1503
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1504
+	MOVQ      104(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	JMP       ready1505
+
+zeroed1504:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1505:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1506:
+	VMOVUPS.Z    (R9), K1, Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z7
+	VMOVUPS.Z    (R9), K1, Z9
+	VPSLLD       $0x10, Z9, Z9
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1506
+	MOVQ         104(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 96(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 104(SP)
+	SUBQ         $+8, 88(SP)
+	JMP          rows1502
+
+next1503:
+rows1507:
+	CMPQ      88(SP), $+4
+	JLT       next1508
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1509
+	MOVQ      104(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	JMP       ready1510
+
+zeroed1509:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1510:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1511:
+	VMOVUPS.Z    (DI), K1, Z5
+	VANDPS       highHalves<>+0(SB), Z5, Z5
+	VBROADCASTSS (AX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	VMOVUPS.Z    (DI), K1, Z5
+	VPSLLD       $0x10, Z5, Z5
+	VBROADCASTSS (AX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1511
+	MOVQ         104(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 96(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 104(SP)
+	SUBQ         $+4, 88(SP)
+	JMP          rows1507
+
+next1508:
+	MOVQ      88(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1496
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1512
+	MOVQ      104(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (CX), K1, Z3
+	JMP       ready1513
+
+zeroed1512:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1513:
+	MOVQ    96(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1514:
+	VMOVUPS.Z    (R9), K1, Z5
+	VANDPS       highHalves<>+0(SB), Z5, Z5
+	VBROADCASTSS (SI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	VANDPS       highHalves<>+0(SB), Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	VMOVUPS.Z    (R9), K1, Z5
+	VPSLLD       $0x10, Z5, Z5
+	VBROADCASTSS (SI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	VPSLLD       $0x10, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1514
+	MOVQ         104(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z1, K1, (DI)
+	VMOVUPS      Z2, K1, (R8)
+	VMOVUPS      Z3, K1, (AX)
+
+finish1496:
+	JMP done1450
+
+full1453:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 112(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 120(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 128(SP)
+
+rows1516:
+	CMPQ    112(SP), $+8
+	JLT     next1517
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1518
+	MOVQ    128(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	VMOVUPS (AX)(CX*4), Z8
+	VMOVUPS 64(AX)(CX*4), Z9
+	VMOVUPS (AX)(BX*1), Z10
+	VMOVUPS 64(AX)(BX*1), Z11
+	VMOVUPS (AX)(DX*2), Z12
+	VMOVUPS 64(AX)(DX*2), Z13
+	VMOVUPS (AX)(SI*1), Z14
+	VMOVUPS 64(AX)(SI*1), Z15
+	JMP     ready1519
+
+zeroed1518:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1519:
+	MOVQ 120(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1520:
+	VMOVUPS      (R9), Z17
+	VANDPS       highHalves<>+0(SB), Z17, Z17
+	VMOVUPS      64(R9), Z18
+	VANDPS       highHalves<>+0(SB), Z18, Z18
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
+	VMOVUPS      (R9), Z17
+	VPSLLD       $0x10, Z17, Z17
+	VMOVUPS      64(R9), Z18
+	VPSLLD       $0x10, Z18, Z18
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1520
+	MOVQ         128(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 120(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 128(SP)
+	SUBQ         $+8, 112(SP)
+	JMP          rows1516
+
+next1517:
+rows1521:
+	CMPQ    112(SP), $+4
+	JLT     next1522
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1523
+	MOVQ    128(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	JMP     ready1524
+
+zeroed1523:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1524:
+	MOVQ 120(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1525:
+	VMOVUPS      (DI), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS      64(DI), Z10
+	VANDPS       highHalves<>+0(SB), Z10, Z10
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	VMOVUPS      (DI), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS      64(DI), Z10
+	VPSLLD       $0x10, Z10, Z10
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1525
+	MOVQ         128(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 120(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	SUBQ         $+4, 112(SP)
+	JMP          rows1521
+
+next1522:
+	MOVQ    112(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1515
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1526
+	MOVQ    128(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS (DI), Z2
+	VMOVUPS 64(DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	JMP     ready1527
+
+zeroed1526:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1527:
+	MOVQ    120(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1528:
+	VMOVUPS      (R9), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS      64(R9), Z10
+	VANDPS       highHalves<>+0(SB), Z10, Z10
+	VBROADCASTSS (SI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	VMOVUPS      (R9), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS      64(R9), Z10
+	VPSLLD       $0x10, Z10, Z10
+	VBROADCASTSS (SI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1528
+	MOVQ         128(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+
+finish1515:
+	ADDQ $+128, 24(SP)
+	ADDQ $+128, 32(SP)
+	SUBQ $+32, 16(SP)
+	JMP  columns1449
+
+part1454:
+	MOVQ 16(SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1529
+	MOVQ m+0(FP), AX
+	MOVQ AX, 136(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 144(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 152(SP)
+
+rows1531:
+	CMPQ      136(SP), $+8
+	JLT       next1532
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1533
+	MOVQ      152(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Y9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Y11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Y13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Y15
+	JMP       ready1534
+
+zeroed1533:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+	VXORPS Z8, Z8, Z8
+	VXORPS Y9, Y9, Y9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Y13, Y13, Y13
+	VXORPS Z14, Z14, Z14
+	VXORPS Y15, Y15, Y15
+
+ready1534:
+	MOVQ 144(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1535:
+	VMOVUPS      (R9), Z17
+	VANDPS       highHalves<>+0(SB), Z17, Z17
+	VMOVUPS.Z    64(R9), K1, Y18
+	VANDPS       highHalves<>+0(SB), Y18, Y18
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Y18, Y16, Y1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Y18, Y16, Y3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Y18, Y16, Y5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Y18, Y16, Y7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Y18, Y16, Y9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Y18, Y16, Y11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Y18, Y16, Y13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Y18, Y16, Y15
+	VMOVUPS      (R9), Z17
+	VPSLLD       $0x10, Z17, Z17
+	VMOVUPS.Z    64(R9), K1, Y18
+	VPSLLD       $0x10, Y18, Y18
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Y18, Y16, Y1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Y18, Y16, Y3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Y18, Y16, Y5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Y18, Y16, Y7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Y18, Y16, Y9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Y18, Y16, Y11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Y18, Y16, Y13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Y18, Y16, Y15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1535
+	MOVQ         152(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Y9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Y11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Y13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Y15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 144(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 152(SP)
+	SUBQ         $+8, 136(SP)
+	JMP          rows1531
+
+next1532:
+rows1536:
+	CMPQ      136(SP), $+4
+	JLT       next1537
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1538
+	MOVQ      152(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	JMP       ready1539
+
+zeroed1538:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready1539:
+	MOVQ 144(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1540:
+	VMOVUPS      (DI), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (DI), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1540
+	MOVQ         152(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 144(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 152(SP)
+	SUBQ         $+4, 136(SP)
+	JMP          rows1536
+
+next1537:
+	MOVQ      136(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1530
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1541
+	MOVQ      152(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Y1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Y3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Y5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Y7
+	JMP       ready1542
+
+zeroed1541:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready1542:
+	MOVQ    144(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1543:
+	VMOVUPS      (R9), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS.Z    64(R9), K1, Y10
+	VANDPS       highHalves<>+0(SB), Y10, Y10
+	VBROADCASTSS (SI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	VMOVUPS      (R9), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS.Z    64(R9), K1, Y10
+	VPSLLD       $0x10, Y10, Y10
+	VBROADCASTSS (SI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1543
+	MOVQ         152(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Y1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Y3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Y5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Y7, K1, 64(AX)
+
+finish1530:
+	JMP done1450
+
+whole1529:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 160(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 168(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 176(SP)
+
+rows1545:
+	CMPQ      160(SP), $+8
+	JLT       next1546
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1547
+	MOVQ      176(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Z9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Z11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
+	JMP       ready1548
+
+zeroed1547:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1548:
+	MOVQ 168(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1549:
+	VMOVUPS      (R9), Z17
+	VANDPS       highHalves<>+0(SB), Z17, Z17
+	VMOVUPS.Z    64(R9), K1, Z18
+	VANDPS       highHalves<>+0(SB), Z18, Z18
+	VBROADCASTSS (AX), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VANDPS       highHalves<>+0(SB), Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
+	VMOVUPS      (R9), Z17
+	VPSLLD       $0x10, Z17, Z17
+	VMOVUPS.Z    64(R9), K1, Z18
+	VPSLLD       $0x10, Z18, Z18
+	VBROADCASTSS (AX), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VPSLLD       $0x10, Z16, Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1549
+	MOVQ         176(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 168(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 176(SP)
+	SUBQ         $+8, 160(SP)
+	JMP          rows1545
+
+next1546:
+rows1550:
+	CMPQ      160(SP), $+4
+	JLT       next1551
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1552
+	MOVQ      176(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	JMP       ready1553
+
+zeroed1552:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1553:
+	MOVQ 168(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1554:
+	VMOVUPS      (DI), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z10
+	VANDPS       highHalves<>+0(SB), Z10, Z10
+	VBROADCASTSS (AX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	VMOVUPS      (DI), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS.Z    64(DI), K1, Z10
+	VPSLLD       $0x10, Z10, Z10
+	VBROADCASTSS (AX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1554
+	MOVQ         176(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 168(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 176(SP)
+	SUBQ         $+4, 160(SP)
+	JMP          rows1550
+
+next1551:
+	MOVQ      160(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1544
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1555
+	MOVQ      176(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Z5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Z7
+	JMP       ready1556
+
+zeroed1555:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1556:
+	MOVQ    168(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1557:
+	VMOVUPS      (R9), Z9
+	VANDPS       highHalves<>+0(SB), Z9, Z9
+	VMOVUPS.Z    64(R9), K1, Z10
+	VANDPS       highHalves<>+0(SB), Z10, Z10
+	VBROADCASTSS (SI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VANDPS       highHalves<>+0(SB), Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	VMOVUPS      (R9), Z9
+	VPSLLD       $0x10, Z9, Z9
+	VMOVUPS.Z    64(R9), K1, Z10
+	VPSLLD       $0x10, Z10, Z10
+	VBROADCASTSS (SI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VPSLLD       $0x10, Z8, Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1557
+	MOVQ         176(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+
+finish1544:
+	JMP done1450
+
+full1455:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 184(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 192(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 200(SP)
+
+rows1559:
+	CMPQ    184(SP), $+8
+	JLT     next1560
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1561
+	MOVQ    200(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	VMOVUPS (AX)(CX*4), Z12
+	VMOVUPS 64(AX)(CX*4), Z13
+	VMOVUPS 128(AX)(CX*4), Z14
+	VMOVUPS (AX)(BX*1), Z15
+	VMOVUPS 64(AX)(BX*1), Z16
+	VMOVUPS 128(AX)(BX*1), Z17
+	VMOVUPS (AX)(DX*2), Z18
+	VMOVUPS 64(AX)(DX*2), Z19
+	VMOVUPS 128(AX)(DX*2), Z20
+	VMOVUPS (AX)(SI*1), Z21
+	VMOVUPS 64(AX)(SI*1), Z22
+	VMOVUPS 128(AX)(SI*1), Z23
+	JMP     ready1562
+
+zeroed1561:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+
+ready1562:
+	MOVQ 192(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1563:
+	VMOVUPS      (R9), Z25
+	VANDPS       highHalves<>+0(SB), Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VANDPS       highHalves<>+0(SB), Z26, Z26
+	VMOVUPS      128(R9), Z27
+	VANDPS       highHalves<>+0(SB), Z27, Z27
+	VBROADCASTSS (AX), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	VMOVUPS      (R9), Z25
+	VPSLLD       $0x10, Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VPSLLD       $0x10, Z26, Z26
+	VMOVUPS      128(R9), Z27
+	VPSLLD       $0x10, Z27, Z27
+	VBROADCASTSS (AX), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1563
+	MOVQ         200(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 192(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 200(SP)
+	SUBQ         $+8, 184(SP)
+	JMP          rows1559
+
+next1560:
+rows1564:
+	CMPQ    184(SP), $+4
+	JLT     next1565
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1566
+	MOVQ    200(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	JMP     ready1567
+
+zeroed1566:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready1567:
+	MOVQ 192(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1568:
+	VMOVUPS      (DI), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS      128(DI), Z15
+	VANDPS       highHalves<>+0(SB), Z15, Z15
+	VBROADCASTSS (AX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	VMOVUPS      (DI), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS      128(DI), Z15
+	VPSLLD       $0x10, Z15, Z15
+	VBROADCASTSS (AX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1568
+	MOVQ         200(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 192(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 200(SP)
+	SUBQ         $+4, 184(SP)
+	JMP          rows1564
+
+next1565:
+	MOVQ    184(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1558
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1569
+	MOVQ    200(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS (DI), Z3
+	VMOVUPS 64(DI), Z4
+	VMOVUPS 128(DI), Z5
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS (CX), Z9
+	VMOVUPS 64(CX), Z10
+	VMOVUPS 128(CX), Z11
+	JMP     ready1570
+
+zeroed1569:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready1570:
+	MOVQ    192(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1571:
+	VMOVUPS      (R9), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS      128(R9), Z15
+	VANDPS       highHalves<>+0(SB), Z15, Z15
+	VBROADCASTSS (SI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	VMOVUPS      (R9), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS      128(R9), Z15
+	VPSLLD       $0x10, Z15, Z15
+	VBROADCASTSS (SI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1571
+	MOVQ         200(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, 128(AX)
+
+finish1558:
+	ADDQ $+192, 24(SP)
+	ADDQ $+192, 32(SP)
+	SUBQ $+48, 16(SP)
+	JMP  columns1449
+
+part1456:
+	MOVQ 16(SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1572
+	MOVQ m+0(FP), AX
+	MOVQ AX, 208(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 216(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 224(SP)
+
+rows1574:
+	CMPQ      208(SP), $+8
+	JLT       next1575
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1576
+	MOVQ      224(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Y14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Y17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Y20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Y23
+	JMP       ready1577
+
+zeroed1576:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Y14, Y14, Y14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Y17, Y17, Y17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Y20, Y20, Y20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Y23, Y23, Y23
+
+ready1577:
+	MOVQ 216(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1578:
+	VMOVUPS      (R9), Z25
+	VANDPS       highHalves<>+0(SB), Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VANDPS       highHalves<>+0(SB), Z26, Z26
+	VMOVUPS.Z    128(R9), K1, Y27
+	VANDPS       highHalves<>+0(SB), Y27, Y27
+	VBROADCASTSS (AX), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Y27, Y24, Y2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Y27, Y24, Y5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Y27, Y24, Y8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Y27, Y24, Y11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Y27, Y24, Y14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Y27, Y24, Y17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Y27, Y24, Y20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Y27, Y24, Y23
+	VMOVUPS      (R9), Z25
+	VPSLLD       $0x10, Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VPSLLD       $0x10, Z26, Z26
+	VMOVUPS.Z    128(R9), K1, Y27
+	VPSLLD       $0x10, Y27, Y27
+	VBROADCASTSS (AX), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Y27, Y24, Y2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Y27, Y24, Y5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Y27, Y24, Y8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Y27, Y24, Y11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Y27, Y24, Y14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Y27, Y24, Y17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Y27, Y24, Y20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Y27, Y24, Y23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1578
+	MOVQ         224(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Y14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Y17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Y20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Y23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 216(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 224(SP)
+	SUBQ         $+8, 208(SP)
+	JMP          rows1574
+
+next1575:
+rows1579:
+	CMPQ      208(SP), $+4
+	JLT       next1580
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1581
+	MOVQ      224(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	JMP       ready1582
+
+zeroed1581:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready1582:
+	MOVQ 216(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1583:
+	VMOVUPS      (DI), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (AX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (DI), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (AX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1583
+	MOVQ         224(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 216(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 224(SP)
+	SUBQ         $+4, 208(SP)
+	JMP          rows1579
+
+next1580:
+	MOVQ      208(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1573
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1584
+	MOVQ      224(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Y2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Y5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Y8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Y11
+	JMP       ready1585
+
+zeroed1584:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready1585:
+	MOVQ    216(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1586:
+	VMOVUPS      (R9), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS.Z    128(R9), K1, Y15
+	VANDPS       highHalves<>+0(SB), Y15, Y15
+	VBROADCASTSS (SI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	VMOVUPS      (R9), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS.Z    128(R9), K1, Y15
+	VPSLLD       $0x10, Y15, Y15
+	VBROADCASTSS (SI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1586
+	MOVQ         224(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Y2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Y5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Y8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Y11, K1, 128(AX)
+
+finish1573:
+	JMP done1450
+
+whole1572:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 232(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 240(SP)
+	MOVQ 32(SP), AX
+	MOVQ AX, 248(SP)
+
+rows1588:
+	CMPQ      232(SP), $+8
+	JLT       next1589
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1590
+	MOVQ      248(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Z14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Z17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Z20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
+	JMP       ready1591
+
+zeroed1590:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+
+ready1591:
+	MOVQ 240(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 24(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1592:
+	VMOVUPS      (R9), Z25
+	VANDPS       highHalves<>+0(SB), Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VANDPS       highHalves<>+0(SB), Z26, Z26
+	VMOVUPS.Z    128(R9), K1, Z27
+	VANDPS       highHalves<>+0(SB), Z27, Z27
+	VBROADCASTSS (AX), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VANDPS       highHalves<>+0(SB), Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	VMOVUPS      (R9), Z25
+	VPSLLD       $0x10, Z25, Z25
+	VMOVUPS      64(R9), Z26
+	VPSLLD       $0x10, Z26, Z26
+	VMOVUPS.Z    128(R9), K1, Z27
+	VPSLLD       $0x10, Z27, Z27
+	VBROADCASTSS (AX), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VPSLLD       $0x10, Z24, Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1592
+	MOVQ         248(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 240(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 248(SP)
+	SUBQ         $+8, 232(SP)
+	JMP          rows1588
+
+next1589:
+rows1593:
+	CMPQ      232(SP), $+4
+	JLT       next1594
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1595
+	MOVQ      248(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	JMP       ready1596
+
+zeroed1595:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready1596:
+	MOVQ 240(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 24(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1597:
+	VMOVUPS      (DI), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z15
+	VANDPS       highHalves<>+0(SB), Z15, Z15
+	VBROADCASTSS (AX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	VMOVUPS      (DI), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(DI), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS.Z    128(DI), K1, Z15
+	VPSLLD       $0x10, Z15, Z15
+	VBROADCASTSS (AX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1597
+	MOVQ         248(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 240(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 248(SP)
+	SUBQ         $+4, 232(SP)
+	JMP          rows1593
+
+next1594:
+	MOVQ      232(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1587
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1598
+	MOVQ      248(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Z2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Z5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Z8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Z11
+	JMP       ready1599
+
+zeroed1598:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready1599:
+	MOVQ    240(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    24(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1600:
+	VMOVUPS      (R9), Z13
+	VANDPS       highHalves<>+0(SB), Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VANDPS       highHalves<>+0(SB), Z14, Z14
+	VMOVUPS.Z    128(R9), K1, Z15
+	VANDPS       highHalves<>+0(SB), Z15, Z15
+	VBROADCASTSS (SI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VANDPS       highHalves<>+0(SB), Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	VMOVUPS      (R9), Z13
+	VPSLLD       $0x10, Z13, Z13
+	VMOVUPS      64(R9), Z14
+	VPSLLD       $0x10, Z14, Z14
+	VMOVUPS.Z    128(R9), K1, Z15
+	VPSLLD       $0x10, Z15, Z15
+	VBROADCASTSS (SI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VPSLLD       $0x10, Z12, Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1600
+	MOVQ         248(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, K1, 128(AX)
+
+finish1587:
+	JMP done1450
 
 // func winogradInputAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
 // Requires: AVX, AVX512F, BMI2
@@ -19123,7 +26761,7 @@ TEXT ·winogradInputAVX512(SB), NOSPLIT, $32-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile1251:
+tile1601:
 	MOVQ 8(SP), R8
 	LEAQ (R8)(CX*1), R9
 	LEAQ (R9)(CX*1), R10
@@ -19135,9 +26773,9 @@ tile1251:
 	MOVQ c+72(FP), BP
 	MOVQ BP, 24(SP)
 
-vectors1252:
+vectors1602:
 	CMPQ    24(SP), $+16
-	JLT     tail1253
+	JLT     tail1603
 	VMOVUPS (R8), Z0
 	VSUBPS  (R8)(SI*2), Z0, Z0
 	VMOVUPS (R9), Z1
@@ -19227,11 +26865,11 @@ vectors1252:
 	ADDQ    $+64, R14
 	ADDQ    $+64, R15
 	SUBQ    $+16, 24(SP)
-	JMP     vectors1252
+	JMP     vectors1602
 
-tail1253:
+tail1603:
 	CMPQ      24(SP), $+0
-	JE        done1254
+	JE        done1604
 	VMOVUPS.Z (R8), K1, Z4
 	VMOVUPS   Z4, Z0
 	VMOVUPS.Z (R8)(SI*2), K1, Z4
@@ -19345,7 +26983,7 @@ tail1253:
 	VSUBPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (R15)(BX*1)
 
-done1254:
+done1604:
 	MOVQ dstNext+24(FP), R8
 	SHLQ $0x02, R8
 	ADDQ R8, (SP)
@@ -19353,7 +26991,7 @@ done1254:
 	SHLQ $0x02, R8
 	ADDQ R8, 8(SP)
 	DECQ 16(SP)
-	JNZ  tile1251
+	JNZ  tile1601
 	VZEROUPPER
 	RET
 
@@ -19384,7 +27022,7 @@ TEXT ·winogradWeightAVX512(SB), NOSPLIT, $32-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile1255:
+tile1605:
 	MOVQ 8(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -19395,9 +27033,9 @@ tile1255:
 	MOVQ c+72(FP), R14
 	MOVQ R14, 24(SP)
 
-vectors1256:
+vectors1606:
 	CMPQ    24(SP), $+16
-	JLT     tail1257
+	JLT     tail1607
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (R9), Z3
@@ -19492,11 +27130,11 @@ vectors1256:
 	ADDQ    $+64, R12
 	ADDQ    $+64, R13
 	SUBQ    $+16, 24(SP)
-	JMP     vectors1256
+	JMP     vectors1606
 
-tail1257:
+tail1607:
 	CMPQ      24(SP), $+0
-	JE        done1258
+	JE        done1608
 	VMOVUPS.Z (DI), K1, Z4
 	VMOVUPS   Z4, Z1
 	VMOVUPS.Z (R8), K1, Z4
@@ -19608,7 +27246,7 @@ tail1257:
 	VMOVUPS   Z3, Z4
 	VMOVUPS   Z4, K1, (R13)(BX*1)
 
-done1258:
+done1608:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, (SP)
@@ -19616,7 +27254,7 @@ done1258:
 	SHLQ $0x02, DI
 	ADDQ DI, 8(SP)
 	DECQ 16(SP)
-	JNZ  tile1255
+	JNZ  tile1605
 	VZEROUPPER
 	RET
 
@@ -19647,7 +27285,7 @@ TEXT ·winogradOutputAVX512(SB), NOSPLIT, $32-80
 	SHLQ         $0x02, BX
 	LEAQ         (BX)(BX*2), SI
 
-tile1259:
+tile1609:
 	MOVQ 8(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -19657,9 +27295,9 @@ tile1259:
 	MOVQ c+72(FP), R13
 	MOVQ R13, 24(SP)
 
-vectors1260:
+vectors1610:
 	CMPQ    24(SP), $+16
-	JLT     tail1261
+	JLT     tail1611
 	VMOVUPS (DI), Z0
 	VADDPS  (DI)(BX*1), Z0, Z0
 	VADDPS  (DI)(BX*2), Z0, Z0
@@ -19707,11 +27345,11 @@ vectors1260:
 	ADDQ    $+64, R11
 	ADDQ    $+64, R12
 	SUBQ    $+16, 24(SP)
-	JMP     vectors1260
+	JMP     vectors1610
 
-tail1261:
+tail1611:
 	CMPQ      24(SP), $+0
-	JE        done1262
+	JE        done1612
 	VMOVUPS.Z (DI), K1, Z4
 	VMOVUPS   Z4, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z4
@@ -19777,7 +27415,7 @@ tail1261:
 	VSUBPS    Z2, Z0, Z0
 	VMOVUPS   Z0, K1, (R12)(DX*1)
 
-done1262:
+done1612:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, (SP)
@@ -19785,7 +27423,7 @@ done1262:
 	SHLQ $0x02, DI
 	ADDQ DI, 8(SP)
 	DECQ 16(SP)
-	JNZ  tile1259
+	JNZ  tile1609
 	VZEROUPPER
 	RET
 
@@ -19816,7 +27454,7 @@ TEXT ·winogradOutputGradAVX512(SB), NOSPLIT, $32-80
 	SHLQ         $0x02, SI
 	LEAQ         (SI)(SI*2), DI
 
-tile1263:
+tile1613:
 	MOVQ 8(SP), DI
 	LEAQ (DI)(CX*1), R8
 	MOVQ (SP), R9
@@ -19826,9 +27464,9 @@ tile1263:
 	MOVQ c+72(FP), R13
 	MOVQ R13, 24(SP)
 
-vectors1264:
+vectors1614:
 	CMPQ    24(SP), $+16
-	JLT     tail1265
+	JLT     tail1615
 	VMOVUPS (DI), Z0
 	VMOVUPS (R8), Z1
 	VMOVUPS Z0, Z2
@@ -19888,11 +27526,11 @@ vectors1264:
 	ADDQ    $+64, R11
 	ADDQ    $+64, R12
 	SUBQ    $+16, 24(SP)
-	JMP     vectors1264
+	JMP     vectors1614
 
-tail1265:
+tail1615:
 	CMPQ      24(SP), $+0
-	JE        done1266
+	JE        done1616
 	VMOVUPS.Z (DI), K1, Z2
 	VMOVUPS   Z2, Z0
 	VMOVUPS.Z (R8), K1, Z2
@@ -19958,7 +27596,7 @@ tail1265:
 	VMOVUPS   Z1, Z2
 	VMOVUPS   Z2, K1, (R12)(BX*1)
 
-done1266:
+done1616:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, (SP)
@@ -19966,7 +27604,7 @@ done1266:
 	SHLQ $0x02, DI
 	ADDQ DI, 8(SP)
 	DECQ 16(SP)
-	JNZ  tile1263
+	JNZ  tile1613
 	VZEROUPPER
 	RET
 
@@ -19997,7 +27635,7 @@ TEXT ·winogradWeightGradAVX512(SB), NOSPLIT, $32-80
 	SHLQ         $0x02, BX
 	LEAQ         (BX)(BX*2), SI
 
-tile1267:
+tile1617:
 	MOVQ 8(SP), DI
 	LEAQ (DI)(CX*1), R8
 	LEAQ (R8)(CX*1), R9
@@ -20008,9 +27646,9 @@ tile1267:
 	MOVQ c+72(FP), R14
 	MOVQ R14, 24(SP)
 
-vectors1268:
+vectors1618:
 	CMPQ    24(SP), $+16
-	JLT     tail1269
+	JLT     tail1619
 	VMOVUPS (DI)(BX*1), Z1
 	VADDPS  (DI)(BX*2), Z1, Z1
 	VMULPS  Z0, Z1, Z1
@@ -20105,11 +27743,11 @@ vectors1268:
 	ADDQ    $+64, R12
 	ADDQ    $+64, R13
 	SUBQ    $+16, 24(SP)
-	JMP     vectors1268
+	JMP     vectors1618
 
-tail1269:
+tail1619:
 	CMPQ      24(SP), $+0
-	JE        done1270
+	JE        done1620
 	VMOVUPS.Z (DI)(BX*1), K1, Z5
 	VMOVUPS   Z5, Z1
 	VMOVUPS.Z (DI)(BX*2), K1, Z5
@@ -20229,7 +27867,7 @@ tail1269:
 	VADDPS    Z4, Z5, Z5
 	VMOVUPS   Z5, K1, (R13)(DX*2)
 
-done1270:
+done1620:
 	MOVQ dstNext+24(FP), DI
 	SHLQ $0x02, DI
 	ADDQ DI, (SP)
@@ -20237,7 +27875,7 @@ done1270:
 	SHLQ $0x02, DI
 	ADDQ DI, 8(SP)
 	DECQ 16(SP)
-	JNZ  tile1267
+	JNZ  tile1617
 	VZEROUPPER
 	RET
 
@@ -20255,60 +27893,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels1271:
+channels1621:
 	CMPQ         (SP), $+64
-	JLT          next1273
+	JLT          next1623
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1274
+	JNZ          given1624
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish1275
+	JMP          finish1625
 
-given1274:
+given1624:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish1275:
+finish1625:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1276
+	JNZ          given1626
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish1277
+	JMP          finish1627
 
-given1276:
+given1626:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish1277:
+finish1627:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given1278
+	JNZ    given1628
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish1279
+	JMP    finish1629
 
-given1278:
+given1628:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish1279:
+finish1629:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -20318,9 +27956,9 @@ finish1279:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both1280
+	JNZ          both1630
 
-loop1282:
+loop1632:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -20339,11 +27977,11 @@ loop1282:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1282
-	JMP         finish1281
+	JNZ         loop1632
+	JMP         finish1631
 
-both1280:
-loop1283:
+both1630:
+loop1633:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -20366,55 +28004,55 @@ loop1283:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1283
+	JNZ         loop1633
 
-finish1281:
+finish1631:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels1271
+	JMP  channels1621
 
-next1273:
+next1623:
 	CMPQ         (SP), $+32
-	JLT          next1284
+	JLT          next1634
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1285
+	JNZ          given1635
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1286
+	JMP          finish1636
 
-given1285:
+given1635:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish1286:
+finish1636:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1287
+	JNZ          given1637
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish1288
+	JMP          finish1638
 
-given1287:
+given1637:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish1288:
+finish1638:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given1289
+	JNZ    given1639
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish1290
+	JMP    finish1640
 
-given1289:
+given1639:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish1290:
+finish1640:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -20424,9 +28062,9 @@ finish1290:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both1291
+	JNZ          both1641
 
-loop1293:
+loop1643:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -20437,11 +28075,11 @@ loop1293:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1293
-	JMP         finish1292
+	JNZ         loop1643
+	JMP         finish1642
 
-both1291:
-loop1294:
+both1641:
+loop1644:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -20454,49 +28092,49 @@ loop1294:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1294
+	JNZ         loop1644
 
-finish1292:
+finish1642:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels1271
+	JMP  channels1621
 
-next1284:
+next1634:
 	CMPQ         (SP), $+16
-	JLT          next1295
+	JLT          next1645
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1296
+	JNZ          given1646
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish1297
+	JMP          finish1647
 
-given1296:
+given1646:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish1297:
+finish1647:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1298
+	JNZ          given1648
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1299
+	JMP          finish1649
 
-given1298:
+given1648:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish1299:
+finish1649:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given1300
+	JNZ    given1650
 	VXORPS Z2, Z2, Z2
-	JMP    finish1301
+	JMP    finish1651
 
-given1300:
+given1650:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish1301:
+finish1651:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -20506,20 +28144,20 @@ finish1301:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both1302
+	JNZ          both1652
 
-loop1304:
+loop1654:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1304
-	JMP         finish1303
+	JNZ         loop1654
+	JMP         finish1653
 
-both1302:
-loop1305:
+both1652:
+loop1655:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -20527,49 +28165,49 @@ loop1305:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1305
+	JNZ         loop1655
 
-finish1303:
+finish1653:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels1271
+	JMP  channels1621
 
-next1295:
+next1645:
 	CMPQ         (SP), $+0
-	JLE          done1272
+	JLE          done1622
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1306
+	JNZ          given1656
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish1307
+	JMP          finish1657
 
-given1306:
+given1656:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish1307:
+finish1657:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given1308
+	JNZ          given1658
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1309
+	JMP          finish1659
 
-given1308:
+given1658:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish1309:
+finish1659:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given1310
+	JNZ    given1660
 	VXORPS Z2, Z2, Z2
-	JMP    finish1311
+	JMP    finish1661
 
-given1310:
+given1660:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish1311:
+finish1661:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -20579,20 +28217,20 @@ finish1311:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both1312
+	JNZ          both1662
 
-loop1314:
+loop1664:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1314
-	JMP         finish1313
+	JNZ         loop1664
+	JMP         finish1663
 
-both1312:
-loop1315:
+both1662:
+loop1665:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -20601,10 +28239,10 @@ loop1315:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop1315
+	JNZ         loop1665
 
-finish1313:
-done1272:
+finish1663:
+done1622:
 	VZEROUPPER
 	RET
 
@@ -20622,9 +28260,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels1316:
+channels1666:
 	CMPQ   (SP), $+64
-	JLT    next1318
+	JLT    next1668
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -20656,9 +28294,9 @@ channels1316:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest1320
+	JLT    rest1670
 
-several1319:
+several1669:
 	VMOVUPS     (CX)(SI*1), Z24
 	VADDPS      Z24, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z24, Z12
@@ -20699,13 +28337,13 @@ several1319:
 	VFMADD231PS 192(AX)(SI*1), Z24, Z23
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several1319
+	JGE         several1669
 
-rest1320:
+rest1670:
 	ADDQ $+3, DX
-	JZ   finish1321
+	JZ   finish1671
 
-loop1322:
+loop1672:
 	VMOVUPS     (CX)(SI*1), Z24
 	VADDPS      Z24, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z24, Z12
@@ -20720,12 +28358,12 @@ loop1322:
 	VFMADD231PS 192(AX)(SI*1), Z24, Z15
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1322
+	JNZ         loop1672
 
-finish1321:
+finish1671:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1323
+	JZ      skip1673
 	ADDQ    8(SP), AX
 	VADDPS  Z4, Z0, Z0
 	VADDPS  Z8, Z0, Z0
@@ -20748,7 +28386,7 @@ finish1321:
 	VADDPS  Z0, Z3, Z3
 	VMOVUPS Z3, 192(AX)
 
-skip1323:
+skip1673:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    8(SP), AX
 	VADDPS  Z16, Z12, Z12
@@ -20773,11 +28411,11 @@ skip1323:
 	VMOVUPS Z15, 192(AX)
 	ADDQ    $+256, 8(SP)
 	SUBQ    $+64, (SP)
-	JMP     channels1316
+	JMP     channels1666
 
-next1318:
+next1668:
 	CMPQ   (SP), $+32
-	JLT    next1324
+	JLT    next1674
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -20797,9 +28435,9 @@ next1318:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest1326
+	JLT    rest1676
 
-several1325:
+several1675:
 	VMOVUPS     (CX)(SI*1), Z12
 	VADDPS      Z12, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z12, Z6
@@ -20822,13 +28460,13 @@ several1325:
 	VFMADD231PS 64(AX)(SI*1), Z12, Z11
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several1325
+	JGE         several1675
 
-rest1326:
+rest1676:
 	ADDQ $+3, DX
-	JZ   finish1327
+	JZ   finish1677
 
-loop1328:
+loop1678:
 	VMOVUPS     (CX)(SI*1), Z12
 	VADDPS      Z12, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z12, Z6
@@ -20837,12 +28475,12 @@ loop1328:
 	VFMADD231PS 64(AX)(SI*1), Z12, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1328
+	JNZ         loop1678
 
-finish1327:
+finish1677:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1329
+	JZ      skip1679
 	ADDQ    8(SP), AX
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z4, Z0, Z0
@@ -20855,7 +28493,7 @@ finish1327:
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(AX)
 
-skip1329:
+skip1679:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    8(SP), AX
 	VADDPS  Z8, Z6, Z6
@@ -20870,11 +28508,11 @@ skip1329:
 	VMOVUPS Z7, 64(AX)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels1316
+	JMP     channels1666
 
-next1324:
+next1674:
 	CMPQ   (SP), $+16
-	JLT    next1330
+	JLT    next1680
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -20888,9 +28526,9 @@ next1324:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest1332
+	JLT    rest1682
 
-several1331:
+several1681:
 	VMOVUPS     (CX)(SI*1), Z6
 	VADDPS      Z6, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z6, Z3
@@ -20904,24 +28542,24 @@ several1331:
 	VFMADD231PS (AX)(SI*1), Z6, Z5
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several1331
+	JGE         several1681
 
-rest1332:
+rest1682:
 	ADDQ $+3, DX
-	JZ   finish1333
+	JZ   finish1683
 
-loop1334:
+loop1684:
 	VMOVUPS     (CX)(SI*1), Z6
 	VADDPS      Z6, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z6, Z3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1334
+	JNZ         loop1684
 
-finish1333:
+finish1683:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1335
+	JZ      skip1685
 	ADDQ    8(SP), AX
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z2, Z0, Z0
@@ -20929,7 +28567,7 @@ finish1333:
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 
-skip1335:
+skip1685:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    8(SP), AX
 	VADDPS  Z4, Z3, Z3
@@ -20939,11 +28577,11 @@ skip1335:
 	VMOVUPS Z3, (AX)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels1316
+	JMP     channels1666
 
-next1330:
+next1680:
 	CMPQ   (SP), $+0
-	JLE    done1317
+	JLE    done1667
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -20957,9 +28595,9 @@ next1330:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+3, DX
-	JLT    rest1337
+	JLT    rest1687
 
-several1336:
+several1686:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z6
 	VADDPS      Z6, Z0, Z0
 	VMOVUPS.Z   (AX)(SI*1), K1, Z7
@@ -20976,25 +28614,25 @@ several1336:
 	VFMADD231PS Z7, Z6, Z5
 	ADDQ        BX, SI
 	SUBQ        $+3, DX
-	JGE         several1336
+	JGE         several1686
 
-rest1337:
+rest1687:
 	ADDQ $+3, DX
-	JZ   finish1338
+	JZ   finish1688
 
-loop1339:
+loop1689:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z6
 	VADDPS      Z6, Z0, Z0
 	VMOVUPS.Z   (AX)(SI*1), K1, Z7
 	VFMADD231PS Z7, Z6, Z3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1339
+	JNZ         loop1689
 
-finish1338:
+finish1688:
 	MOVQ      s+0(FP), AX
 	TESTQ     AX, AX
-	JZ        skip1340
+	JZ        skip1690
 	ADDQ      8(SP), AX
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z2, Z0, Z0
@@ -21002,7 +28640,7 @@ finish1338:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 
-skip1340:
+skip1690:
 	MOVQ      sxy+8(FP), AX
 	ADDQ      8(SP), AX
 	VADDPS    Z4, Z3, Z3
@@ -21011,7 +28649,7 @@ skip1340:
 	VADDPS    Z0, Z3, Z3
 	VMOVUPS   Z3, K1, (AX)
 
-done1317:
+done1667:
 	VZEROUPPER
 	RET
 
@@ -21025,15 +28663,15 @@ TEXT ·dots4AVX512(SB), NOSPLIT, $64-72
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  y3+48(FP), $+0
-	JEQ   fewer1341
+	JEQ   fewer1691
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, (SP)
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels1342:
+channels1692:
 	CMPQ   (SP), $+32
-	JLT    next1344
+	JLT    next1694
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -21064,9 +28702,9 @@ channels1342:
 	SHLQ   $0x02, R8
 	MOVQ   8(SP), R9
 	SUBQ   $+2, DI
-	JLT    rest1346
+	JLT    rest1696
 
-several1345:
+several1695:
 	VMOVUPS     (SI)(R9*1), Z20
 	VADDPS      Z20, Z0, Z0
 	VFMADD231PS (AX)(R9*1), Z20, Z4
@@ -21094,13 +28732,13 @@ several1345:
 	VFMADD231PS 64(BX)(R9*1), Z20, Z19
 	ADDQ        R8, R9
 	SUBQ        $+2, DI
-	JGE         several1345
+	JGE         several1695
 
-rest1346:
+rest1696:
 	ADDQ $+2, DI
-	JZ   finish1347
+	JZ   finish1697
 
-loop1348:
+loop1698:
 	VMOVUPS     (SI)(R9*1), Z20
 	VADDPS      Z20, Z0, Z0
 	VFMADD231PS (AX)(R9*1), Z20, Z4
@@ -21115,12 +28753,12 @@ loop1348:
 	VFMADD231PS 64(BX)(R9*1), Z20, Z17
 	ADDQ        R8, R9
 	DECQ        DI
-	JNZ         loop1348
+	JNZ         loop1698
 
-finish1347:
+finish1697:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1349
+	JZ      skip1699
 	ADDQ    8(SP), AX
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (AX), Z2
@@ -21131,7 +28769,7 @@ finish1347:
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(AX)
 
-skip1349:
+skip1699:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    8(SP), AX
 	VADDPS  Z6, Z4, Z4
@@ -21171,11 +28809,11 @@ skip1349:
 	VMOVUPS Z17, 64(AX)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels1342
+	JMP     channels1692
 
-next1344:
+next1694:
 	CMPQ   (SP), $+16
-	JLT    next1350
+	JLT    next1700
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -21196,9 +28834,9 @@ next1344:
 	SHLQ   $0x02, R8
 	MOVQ   8(SP), R9
 	SUBQ   $+2, DI
-	JLT    rest1352
+	JLT    rest1702
 
-several1351:
+several1701:
 	VMOVUPS     (SI)(R9*1), Z10
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS (AX)(R9*1), Z10, Z2
@@ -21214,13 +28852,13 @@ several1351:
 	VFMADD231PS (BX)(R9*1), Z10, Z9
 	ADDQ        R8, R9
 	SUBQ        $+2, DI
-	JGE         several1351
+	JGE         several1701
 
-rest1352:
+rest1702:
 	ADDQ $+2, DI
-	JZ   finish1353
+	JZ   finish1703
 
-loop1354:
+loop1704:
 	VMOVUPS     (SI)(R9*1), Z10
 	VADDPS      Z10, Z0, Z0
 	VFMADD231PS (AX)(R9*1), Z10, Z2
@@ -21229,19 +28867,19 @@ loop1354:
 	VFMADD231PS (BX)(R9*1), Z10, Z8
 	ADDQ        R8, R9
 	DECQ        DI
-	JNZ         loop1354
+	JNZ         loop1704
 
-finish1353:
+finish1703:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1355
+	JZ      skip1705
 	ADDQ    8(SP), AX
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 
-skip1355:
+skip1705:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    8(SP), AX
 	VADDPS  Z3, Z2, Z2
@@ -21265,11 +28903,11 @@ skip1355:
 	VMOVUPS Z8, (AX)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels1342
+	JMP     channels1692
 
-next1350:
+next1700:
 	CMPQ   (SP), $+0
-	JLE    done1343
+	JLE    done1693
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -21290,9 +28928,9 @@ next1350:
 	SHLQ   $0x02, R8
 	MOVQ   8(SP), R9
 	SUBQ   $+2, DI
-	JLT    rest1357
+	JLT    rest1707
 
-several1356:
+several1706:
 	VMOVUPS.Z   (SI)(R9*1), K1, Z10
 	VADDPS      Z10, Z0, Z0
 	VMOVUPS.Z   (AX)(R9*1), K1, Z11
@@ -21316,13 +28954,13 @@ several1356:
 	VFMADD231PS Z11, Z10, Z9
 	ADDQ        R8, R9
 	SUBQ        $+2, DI
-	JGE         several1356
+	JGE         several1706
 
-rest1357:
+rest1707:
 	ADDQ $+2, DI
-	JZ   finish1358
+	JZ   finish1708
 
-loop1359:
+loop1709:
 	VMOVUPS.Z   (SI)(R9*1), K1, Z10
 	VADDPS      Z10, Z0, Z0
 	VMOVUPS.Z   (AX)(R9*1), K1, Z11
@@ -21335,19 +28973,19 @@ loop1359:
 	VFMADD231PS Z11, Z10, Z8
 	ADDQ        R8, R9
 	DECQ        DI
-	JNZ         loop1359
+	JNZ         loop1709
 
-finish1358:
+finish1708:
 	MOVQ      s+0(FP), AX
 	TESTQ     AX, AX
-	JZ        skip1360
+	JZ        skip1710
 	ADDQ      8(SP), AX
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 
-skip1360:
+skip1710:
 	MOVQ      sxy+8(FP), AX
 	ADDQ      8(SP), AX
 	VADDPS    Z3, Z2, Z2
@@ -21370,21 +29008,21 @@ skip1360:
 	VADDPS    Z0, Z8, Z8
 	VMOVUPS   Z8, K1, (AX)
 
-done1343:
+done1693:
 	VZEROUPPER
 	RET
 
-fewer1341:
+fewer1691:
 	CMPQ y2+40(FP), $+0
-	JEQ  fewer1361
+	JEQ  fewer1711
 	MOVQ c+64(FP), AX
 	MOVQ AX, 16(SP)
 	XORL AX, AX
 	MOVQ AX, 24(SP)
 
-channels1362:
+channels1712:
 	CMPQ   16(SP), $+32
-	JLT    next1364
+	JLT    next1714
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -21410,9 +29048,9 @@ channels1362:
 	SHLQ   $0x02, DI
 	MOVQ   24(SP), R8
 	SUBQ   $+2, SI
-	JLT    rest1366
+	JLT    rest1716
 
-several1365:
+several1715:
 	VMOVUPS     (BX)(R8*1), Z16
 	VADDPS      Z16, Z0, Z0
 	VFMADD231PS (AX)(R8*1), Z16, Z4
@@ -21436,13 +29074,13 @@ several1365:
 	VFMADD231PS 64(DX)(R8*1), Z16, Z15
 	ADDQ        DI, R8
 	SUBQ        $+2, SI
-	JGE         several1365
+	JGE         several1715
 
-rest1366:
+rest1716:
 	ADDQ $+2, SI
-	JZ   finish1367
+	JZ   finish1717
 
-loop1368:
+loop1718:
 	VMOVUPS     (BX)(R8*1), Z16
 	VADDPS      Z16, Z0, Z0
 	VFMADD231PS (AX)(R8*1), Z16, Z4
@@ -21455,12 +29093,12 @@ loop1368:
 	VFMADD231PS 64(DX)(R8*1), Z16, Z13
 	ADDQ        DI, R8
 	DECQ        SI
-	JNZ         loop1368
+	JNZ         loop1718
 
-finish1367:
+finish1717:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1369
+	JZ      skip1719
 	ADDQ    24(SP), AX
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (AX), Z2
@@ -21471,7 +29109,7 @@ finish1367:
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(AX)
 
-skip1369:
+skip1719:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    24(SP), AX
 	VADDPS  Z6, Z4, Z4
@@ -21502,11 +29140,11 @@ skip1369:
 	VMOVUPS Z13, 64(AX)
 	ADDQ    $+128, 24(SP)
 	SUBQ    $+32, 16(SP)
-	JMP     channels1362
+	JMP     channels1712
 
-next1364:
+next1714:
 	CMPQ   16(SP), $+16
-	JLT    next1370
+	JLT    next1720
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -21524,9 +29162,9 @@ next1364:
 	SHLQ   $0x02, DI
 	MOVQ   24(SP), R8
 	SUBQ   $+2, SI
-	JLT    rest1372
+	JLT    rest1722
 
-several1371:
+several1721:
 	VMOVUPS     (BX)(R8*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (AX)(R8*1), Z8, Z2
@@ -21540,13 +29178,13 @@ several1371:
 	VFMADD231PS (DX)(R8*1), Z8, Z7
 	ADDQ        DI, R8
 	SUBQ        $+2, SI
-	JGE         several1371
+	JGE         several1721
 
-rest1372:
+rest1722:
 	ADDQ $+2, SI
-	JZ   finish1373
+	JZ   finish1723
 
-loop1374:
+loop1724:
 	VMOVUPS     (BX)(R8*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (AX)(R8*1), Z8, Z2
@@ -21554,19 +29192,19 @@ loop1374:
 	VFMADD231PS (DX)(R8*1), Z8, Z6
 	ADDQ        DI, R8
 	DECQ        SI
-	JNZ         loop1374
+	JNZ         loop1724
 
-finish1373:
+finish1723:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1375
+	JZ      skip1725
 	ADDQ    24(SP), AX
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 
-skip1375:
+skip1725:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    24(SP), AX
 	VADDPS  Z3, Z2, Z2
@@ -21585,11 +29223,11 @@ skip1375:
 	VMOVUPS Z6, (AX)
 	ADDQ    $+64, 24(SP)
 	SUBQ    $+16, 16(SP)
-	JMP     channels1362
+	JMP     channels1712
 
-next1370:
+next1720:
 	CMPQ   16(SP), $+0
-	JLE    done1363
+	JLE    done1713
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -21607,9 +29245,9 @@ next1370:
 	SHLQ   $0x02, DI
 	MOVQ   24(SP), R8
 	SUBQ   $+2, SI
-	JLT    rest1377
+	JLT    rest1727
 
-several1376:
+several1726:
 	VMOVUPS.Z   (BX)(R8*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (AX)(R8*1), K1, Z9
@@ -21629,13 +29267,13 @@ several1376:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        DI, R8
 	SUBQ        $+2, SI
-	JGE         several1376
+	JGE         several1726
 
-rest1377:
+rest1727:
 	ADDQ $+2, SI
-	JZ   finish1378
+	JZ   finish1728
 
-loop1379:
+loop1729:
 	VMOVUPS.Z   (BX)(R8*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (AX)(R8*1), K1, Z9
@@ -21646,19 +29284,19 @@ loop1379:
 	VFMADD231PS Z9, Z8, Z6
 	ADDQ        DI, R8
 	DECQ        SI
-	JNZ         loop1379
+	JNZ         loop1729
 
-finish1378:
+finish1728:
 	MOVQ      s+0(FP), AX
 	TESTQ     AX, AX
-	JZ        skip1380
+	JZ        skip1730
 	ADDQ      24(SP), AX
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 
-skip1380:
+skip1730:
 	MOVQ      sxy+8(FP), AX
 	ADDQ      24(SP), AX
 	VADDPS    Z3, Z2, Z2
@@ -21676,21 +29314,21 @@ skip1380:
 	VADDPS    Z0, Z6, Z6
 	VMOVUPS   Z6, K1, (AX)
 
-done1363:
+done1713:
 	VZEROUPPER
 	RET
 
-fewer1361:
+fewer1711:
 	CMPQ y1+32(FP), $+0
-	JEQ  fewer1381
+	JEQ  fewer1731
 	MOVQ c+64(FP), AX
 	MOVQ AX, 32(SP)
 	XORL AX, AX
 	MOVQ AX, 40(SP)
 
-channels1382:
+channels1732:
 	CMPQ   32(SP), $+64
-	JLT    next1384
+	JLT    next1734
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -21723,9 +29361,9 @@ channels1382:
 	SHLQ   $0x02, SI
 	MOVQ   40(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest1386
+	JLT    rest1736
 
-several1385:
+several1735:
 	VMOVUPS     (DX)(DI*1), Z24
 	VADDPS      Z24, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z24, Z8
@@ -21761,13 +29399,13 @@ several1385:
 	VFMADD231PS 192(CX)(DI*1), Z24, Z23
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several1385
+	JGE         several1735
 
-rest1386:
+rest1736:
 	ADDQ $+2, BX
-	JZ   finish1387
+	JZ   finish1737
 
-loop1388:
+loop1738:
 	VMOVUPS     (DX)(DI*1), Z24
 	VADDPS      Z24, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z24, Z8
@@ -21786,12 +29424,12 @@ loop1388:
 	VFMADD231PS 192(CX)(DI*1), Z24, Z19
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop1388
+	JNZ         loop1738
 
-finish1387:
+finish1737:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1389
+	JZ      skip1739
 	ADDQ    40(SP), AX
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS (AX), Z4
@@ -21810,7 +29448,7 @@ finish1387:
 	VADDPS  Z0, Z3, Z3
 	VMOVUPS Z3, 192(AX)
 
-skip1389:
+skip1739:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    40(SP), AX
 	VADDPS  Z12, Z8, Z8
@@ -21848,11 +29486,11 @@ skip1389:
 	VMOVUPS Z19, 192(AX)
 	ADDQ    $+256, 40(SP)
 	SUBQ    $+64, 32(SP)
-	JMP     channels1382
+	JMP     channels1732
 
-next1384:
+next1734:
 	CMPQ   32(SP), $+32
-	JLT    next1390
+	JLT    next1740
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -21873,9 +29511,9 @@ next1384:
 	SHLQ   $0x02, SI
 	MOVQ   40(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest1392
+	JLT    rest1742
 
-several1391:
+several1741:
 	VMOVUPS     (DX)(DI*1), Z12
 	VADDPS      Z12, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z12, Z4
@@ -21895,13 +29533,13 @@ several1391:
 	VFMADD231PS 64(CX)(DI*1), Z12, Z11
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several1391
+	JGE         several1741
 
-rest1392:
+rest1742:
 	ADDQ $+2, BX
-	JZ   finish1393
+	JZ   finish1743
 
-loop1394:
+loop1744:
 	VMOVUPS     (DX)(DI*1), Z12
 	VADDPS      Z12, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z12, Z4
@@ -21912,12 +29550,12 @@ loop1394:
 	VFMADD231PS 64(CX)(DI*1), Z12, Z9
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop1394
+	JNZ         loop1744
 
-finish1393:
+finish1743:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1395
+	JZ      skip1745
 	ADDQ    40(SP), AX
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (AX), Z2
@@ -21928,7 +29566,7 @@ finish1393:
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(AX)
 
-skip1395:
+skip1745:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    40(SP), AX
 	VADDPS  Z6, Z4, Z4
@@ -21950,11 +29588,11 @@ skip1395:
 	VMOVUPS Z9, 64(AX)
 	ADDQ    $+128, 40(SP)
 	SUBQ    $+32, 32(SP)
-	JMP     channels1382
+	JMP     channels1732
 
-next1390:
+next1740:
 	CMPQ   32(SP), $+16
-	JLT    next1396
+	JLT    next1746
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -21969,9 +29607,9 @@ next1390:
 	SHLQ   $0x02, SI
 	MOVQ   40(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest1398
+	JLT    rest1748
 
-several1397:
+several1747:
 	VMOVUPS     (DX)(DI*1), Z6
 	VADDPS      Z6, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z6, Z2
@@ -21983,32 +29621,32 @@ several1397:
 	VFMADD231PS (CX)(DI*1), Z6, Z5
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several1397
+	JGE         several1747
 
-rest1398:
+rest1748:
 	ADDQ $+2, BX
-	JZ   finish1399
+	JZ   finish1749
 
-loop1400:
+loop1750:
 	VMOVUPS     (DX)(DI*1), Z6
 	VADDPS      Z6, Z0, Z0
 	VFMADD231PS (AX)(DI*1), Z6, Z2
 	VFMADD231PS (CX)(DI*1), Z6, Z4
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop1400
+	JNZ         loop1750
 
-finish1399:
+finish1749:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1401
+	JZ      skip1751
 	ADDQ    40(SP), AX
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 
-skip1401:
+skip1751:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    40(SP), AX
 	VADDPS  Z3, Z2, Z2
@@ -22022,11 +29660,11 @@ skip1401:
 	VMOVUPS Z4, (AX)
 	ADDQ    $+64, 40(SP)
 	SUBQ    $+16, 32(SP)
-	JMP     channels1382
+	JMP     channels1732
 
-next1396:
+next1746:
 	CMPQ   32(SP), $+0
-	JLE    done1383
+	JLE    done1733
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -22041,9 +29679,9 @@ next1396:
 	SHLQ   $0x02, SI
 	MOVQ   40(SP), DI
 	SUBQ   $+2, BX
-	JLT    rest1403
+	JLT    rest1753
 
-several1402:
+several1752:
 	VMOVUPS.Z   (DX)(DI*1), K1, Z6
 	VADDPS      Z6, Z0, Z0
 	VMOVUPS.Z   (AX)(DI*1), K1, Z7
@@ -22059,13 +29697,13 @@ several1402:
 	VFMADD231PS Z7, Z6, Z5
 	ADDQ        SI, DI
 	SUBQ        $+2, BX
-	JGE         several1402
+	JGE         several1752
 
-rest1403:
+rest1753:
 	ADDQ $+2, BX
-	JZ   finish1404
+	JZ   finish1754
 
-loop1405:
+loop1755:
 	VMOVUPS.Z   (DX)(DI*1), K1, Z6
 	VADDPS      Z6, Z0, Z0
 	VMOVUPS.Z   (AX)(DI*1), K1, Z7
@@ -22074,19 +29712,19 @@ loop1405:
 	VFMADD231PS Z7, Z6, Z4
 	ADDQ        SI, DI
 	DECQ        BX
-	JNZ         loop1405
+	JNZ         loop1755
 
-finish1404:
+finish1754:
 	MOVQ      s+0(FP), AX
 	TESTQ     AX, AX
-	JZ        skip1406
+	JZ        skip1756
 	ADDQ      40(SP), AX
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 
-skip1406:
+skip1756:
 	MOVQ      sxy+8(FP), AX
 	ADDQ      40(SP), AX
 	VADDPS    Z3, Z2, Z2
@@ -22099,19 +29737,19 @@ skip1406:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)
 
-done1383:
+done1733:
 	VZEROUPPER
 	RET
 
-fewer1381:
+fewer1731:
 	MOVQ c+64(FP), AX
 	MOVQ AX, 48(SP)
 	XORL AX, AX
 	MOVQ AX, 56(SP)
 
-channels1408:
+channels1758:
 	CMPQ   48(SP), $+64
-	JLT    next1410
+	JLT    next1760
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -22135,9 +29773,9 @@ channels1408:
 	SHLQ   $0x02, BX
 	MOVQ   56(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest1412
+	JLT    rest1762
 
-several1411:
+several1761:
 	VMOVUPS     (CX)(SI*1), Z16
 	VADDPS      Z16, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z16, Z8
@@ -22165,13 +29803,13 @@ several1411:
 	VFMADD231PS 192(AX)(SI*1), Z16, Z15
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several1411
+	JGE         several1761
 
-rest1412:
+rest1762:
 	ADDQ $+2, DX
-	JZ   finish1413
+	JZ   finish1763
 
-loop1414:
+loop1764:
 	VMOVUPS     (CX)(SI*1), Z16
 	VADDPS      Z16, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z16, Z8
@@ -22186,12 +29824,12 @@ loop1414:
 	VFMADD231PS 192(AX)(SI*1), Z16, Z11
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1414
+	JNZ         loop1764
 
-finish1413:
+finish1763:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1415
+	JZ      skip1765
 	ADDQ    56(SP), AX
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS (AX), Z4
@@ -22210,7 +29848,7 @@ finish1413:
 	VADDPS  Z0, Z3, Z3
 	VMOVUPS Z3, 192(AX)
 
-skip1415:
+skip1765:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    56(SP), AX
 	VADDPS  Z12, Z8, Z8
@@ -22231,11 +29869,11 @@ skip1415:
 	VMOVUPS Z11, 192(AX)
 	ADDQ    $+256, 56(SP)
 	SUBQ    $+64, 48(SP)
-	JMP     channels1408
+	JMP     channels1758
 
-next1410:
+next1760:
 	CMPQ   48(SP), $+32
-	JLT    next1416
+	JLT    next1766
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -22251,9 +29889,9 @@ next1410:
 	SHLQ   $0x02, BX
 	MOVQ   56(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest1418
+	JLT    rest1768
 
-several1417:
+several1767:
 	VMOVUPS     (CX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z8, Z4
@@ -22269,13 +29907,13 @@ several1417:
 	VFMADD231PS 64(AX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several1417
+	JGE         several1767
 
-rest1418:
+rest1768:
 	ADDQ $+2, DX
-	JZ   finish1419
+	JZ   finish1769
 
-loop1420:
+loop1770:
 	VMOVUPS     (CX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z8, Z4
@@ -22284,12 +29922,12 @@ loop1420:
 	VFMADD231PS 64(AX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1420
+	JNZ         loop1770
 
-finish1419:
+finish1769:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1421
+	JZ      skip1771
 	ADDQ    56(SP), AX
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS (AX), Z2
@@ -22300,7 +29938,7 @@ finish1419:
 	VADDPS  Z0, Z1, Z1
 	VMOVUPS Z1, 64(AX)
 
-skip1421:
+skip1771:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    56(SP), AX
 	VADDPS  Z6, Z4, Z4
@@ -22313,11 +29951,11 @@ skip1421:
 	VMOVUPS Z5, 64(AX)
 	ADDQ    $+128, 56(SP)
 	SUBQ    $+32, 48(SP)
-	JMP     channels1408
+	JMP     channels1758
 
-next1416:
+next1766:
 	CMPQ   48(SP), $+16
-	JLT    next1422
+	JLT    next1772
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -22329,9 +29967,9 @@ next1416:
 	SHLQ   $0x02, BX
 	MOVQ   56(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest1424
+	JLT    rest1774
 
-several1423:
+several1773:
 	VMOVUPS     (CX)(SI*1), Z4
 	VADDPS      Z4, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z4, Z2
@@ -22341,31 +29979,31 @@ several1423:
 	VFMADD231PS (AX)(SI*1), Z4, Z3
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several1423
+	JGE         several1773
 
-rest1424:
+rest1774:
 	ADDQ $+2, DX
-	JZ   finish1425
+	JZ   finish1775
 
-loop1426:
+loop1776:
 	VMOVUPS     (CX)(SI*1), Z4
 	VADDPS      Z4, Z0, Z0
 	VFMADD231PS (AX)(SI*1), Z4, Z2
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1426
+	JNZ         loop1776
 
-finish1425:
+finish1775:
 	MOVQ    s+0(FP), AX
 	TESTQ   AX, AX
-	JZ      skip1427
+	JZ      skip1777
 	ADDQ    56(SP), AX
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)
 
-skip1427:
+skip1777:
 	MOVQ    sxy+8(FP), AX
 	ADDQ    56(SP), AX
 	VADDPS  Z3, Z2, Z2
@@ -22374,11 +30012,11 @@ skip1427:
 	VMOVUPS Z2, (AX)
 	ADDQ    $+64, 56(SP)
 	SUBQ    $+16, 48(SP)
-	JMP     channels1408
+	JMP     channels1758
 
-next1422:
+next1772:
 	CMPQ   48(SP), $+0
-	JLE    done1409
+	JLE    done1759
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	MOVQ   y0+24(FP), AX
@@ -22390,9 +30028,9 @@ next1422:
 	SHLQ   $0x02, BX
 	MOVQ   56(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest1429
+	JLT    rest1779
 
-several1428:
+several1778:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z4
 	VADDPS      Z4, Z0, Z0
 	VMOVUPS.Z   (AX)(SI*1), K1, Z5
@@ -22404,32 +30042,32 @@ several1428:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several1428
+	JGE         several1778
 
-rest1429:
+rest1779:
 	ADDQ $+2, DX
-	JZ   finish1430
+	JZ   finish1780
 
-loop1431:
+loop1781:
 	VMOVUPS.Z   (CX)(SI*1), K1, Z4
 	VADDPS      Z4, Z0, Z0
 	VMOVUPS.Z   (AX)(SI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z2
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop1431
+	JNZ         loop1781
 
-finish1430:
+finish1780:
 	MOVQ      s+0(FP), AX
 	TESTQ     AX, AX
-	JZ        skip1432
+	JZ        skip1782
 	ADDQ      56(SP), AX
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)
 
-skip1432:
+skip1782:
 	MOVQ      sxy+8(FP), AX
 	ADDQ      56(SP), AX
 	VADDPS    Z3, Z2, Z2
@@ -22437,7 +30075,7 @@ skip1432:
 	VADDPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)
 
-done1409:
+done1759:
 	VZEROUPPER
 	RET
 
@@ -22451,20 +30089,20 @@ TEXT ·combineAVX512(SB), NOSPLIT, $64-80
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  p3+32(FP), $+0
-	JEQ   fewer1433
+	JEQ   fewer1783
 	MOVQ  c+72(FP), AX
 	MOVQ  AX, (SP)
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels1434:
+channels1784:
 	CMPQ         (SP), $+32
-	JLT          next1436
+	JLT          next1786
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1437
+	JNZ          given1787
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
@@ -22473,9 +30111,9 @@ channels1434:
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish1438
+	JMP          finish1788
 
-given1437:
+given1787:
 	ADDQ    8(SP), AX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
@@ -22489,7 +30127,7 @@ given1437:
 	VMOVUPS (AX), Z6
 	VMOVUPS 64(AX), Z7
 
-finish1438:
+finish1788:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -22501,14 +30139,14 @@ finish1438:
 	MOVQ    p3+32(FP), R9
 	MOVQ    d+48(FP), R10
 	TESTQ   R10, R10
-	JZ      begun1439
+	JZ      begun1789
 	VMOVUPS (R10)(BX*1), Z8
 	VMOVUPS 64(R10)(BX*1), Z9
 	MOVQ    e+56(FP), R10
 	VMOVUPS (R10)(BX*1), Z10
 	VMOVUPS 64(R10)(BX*1), Z11
 
-loop1441:
+loop1791:
 	VMOVAPS     Z10, Z12
 	VFMADD231PS (SI)(BX*1), Z0, Z12
 	VADDPS      Z8, Z12, Z12
@@ -22525,11 +30163,11 @@ loop1441:
 	VMOVUPS     Z12, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1441
-	JMP         finish1440
+	JNZ         loop1791
+	JMP         finish1790
 
-begun1439:
-loop1442:
+begun1789:
+loop1792:
 	VMOVUPS     (AX)(BX*1), Z8
 	VFMADD231PS (SI)(BX*1), Z0, Z8
 	VFMADD231PS (DI)(BX*1), Z2, Z8
@@ -22544,28 +30182,28 @@ loop1442:
 	VMOVUPS     Z8, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1442
+	JNZ         loop1792
 
-finish1440:
+finish1790:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels1434
+	JMP  channels1784
 
-next1436:
+next1786:
 	CMPQ         (SP), $+16
-	JLT          next1443
+	JLT          next1793
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1444
+	JNZ          given1794
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish1445
+	JMP          finish1795
 
-given1444:
+given1794:
 	ADDQ    8(SP), AX
 	VMOVUPS (AX), Z0
 	ADDQ    CX, AX
@@ -22575,7 +30213,7 @@ given1444:
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z3
 
-finish1445:
+finish1795:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -22587,12 +30225,12 @@ finish1445:
 	MOVQ    p3+32(FP), R9
 	MOVQ    d+48(FP), R10
 	TESTQ   R10, R10
-	JZ      begun1446
+	JZ      begun1796
 	VMOVUPS (R10)(BX*1), Z4
 	MOVQ    e+56(FP), R10
 	VMOVUPS (R10)(BX*1), Z5
 
-loop1448:
+loop1798:
 	VMOVAPS     Z5, Z6
 	VFMADD231PS (SI)(BX*1), Z0, Z6
 	VADDPS      Z4, Z6, Z6
@@ -22602,11 +30240,11 @@ loop1448:
 	VMOVUPS     Z6, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1448
-	JMP         finish1447
+	JNZ         loop1798
+	JMP         finish1797
 
-begun1446:
-loop1449:
+begun1796:
+loop1799:
 	VMOVUPS     (AX)(BX*1), Z4
 	VFMADD231PS (SI)(BX*1), Z0, Z4
 	VFMADD231PS (DI)(BX*1), Z1, Z4
@@ -22615,28 +30253,28 @@ loop1449:
 	VMOVUPS     Z4, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1449
+	JNZ         loop1799
 
-finish1447:
+finish1797:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels1434
+	JMP  channels1784
 
-next1443:
+next1793:
 	CMPQ         (SP), $+0
-	JLE          done1435
+	JLE          done1785
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1450
+	JNZ          given1800
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish1451
+	JMP          finish1801
 
-given1450:
+given1800:
 	ADDQ      8(SP), AX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
@@ -22646,7 +30284,7 @@ given1450:
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z3
 
-finish1451:
+finish1801:
 	MOVQ      dst+0(FP), AX
 	MOVQ      n+64(FP), CX
 	MOVQ      c+72(FP), DX
@@ -22658,12 +30296,12 @@ finish1451:
 	MOVQ      p3+32(FP), R9
 	MOVQ      d+48(FP), R10
 	TESTQ     R10, R10
-	JZ        begun1452
+	JZ        begun1802
 	VMOVUPS.Z (R10)(BX*1), K1, Z4
 	MOVQ      e+56(FP), R10
 	VMOVUPS.Z (R10)(BX*1), K1, Z5
 
-loop1454:
+loop1804:
 	VMOVAPS     Z5, Z6
 	VMOVUPS.Z   (SI)(BX*1), K1, Z7
 	VFMADD231PS Z7, Z0, Z6
@@ -22677,11 +30315,11 @@ loop1454:
 	VMOVUPS     Z6, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1454
-	JMP         finish1453
+	JNZ         loop1804
+	JMP         finish1803
 
-begun1452:
-loop1455:
+begun1802:
+loop1805:
 	VMOVUPS.Z   (AX)(BX*1), K1, Z4
 	VMOVUPS.Z   (SI)(BX*1), K1, Z5
 	VFMADD231PS Z5, Z0, Z4
@@ -22694,38 +30332,38 @@ loop1455:
 	VMOVUPS     Z4, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1455
+	JNZ         loop1805
 
-finish1453:
-done1435:
+finish1803:
+done1785:
 	VZEROUPPER
 	RET
 
-fewer1433:
+fewer1783:
 	CMPQ p2+24(FP), $+0
-	JEQ  fewer1456
+	JEQ  fewer1806
 	MOVQ c+72(FP), AX
 	MOVQ AX, 16(SP)
 	XORL AX, AX
 	MOVQ AX, 24(SP)
 
-channels1457:
+channels1807:
 	CMPQ         16(SP), $+32
-	JLT          next1459
+	JLT          next1809
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1460
+	JNZ          given1810
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
-	JMP          finish1461
+	JMP          finish1811
 
-given1460:
+given1810:
 	ADDQ    24(SP), AX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
@@ -22736,7 +30374,7 @@ given1460:
 	VMOVUPS (AX), Z4
 	VMOVUPS 64(AX), Z5
 
-finish1461:
+finish1811:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -22747,14 +30385,14 @@ finish1461:
 	MOVQ    p2+24(FP), R8
 	MOVQ    d+48(FP), R9
 	TESTQ   R9, R9
-	JZ      begun1462
+	JZ      begun1812
 	VMOVUPS (R9)(BX*1), Z6
 	VMOVUPS 64(R9)(BX*1), Z7
 	MOVQ    e+56(FP), R9
 	VMOVUPS (R9)(BX*1), Z8
 	VMOVUPS 64(R9)(BX*1), Z9
 
-loop1464:
+loop1814:
 	VMOVAPS     Z8, Z10
 	VFMADD231PS (SI)(BX*1), Z0, Z10
 	VADDPS      Z6, Z10, Z10
@@ -22769,11 +30407,11 @@ loop1464:
 	VMOVUPS     Z10, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1464
-	JMP         finish1463
+	JNZ         loop1814
+	JMP         finish1813
 
-begun1462:
-loop1465:
+begun1812:
+loop1815:
 	VMOVUPS     (AX)(BX*1), Z6
 	VFMADD231PS (SI)(BX*1), Z0, Z6
 	VFMADD231PS (DI)(BX*1), Z2, Z6
@@ -22786,27 +30424,27 @@ loop1465:
 	VMOVUPS     Z6, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1465
+	JNZ         loop1815
 
-finish1463:
+finish1813:
 	ADDQ $+128, 24(SP)
 	SUBQ $+32, 16(SP)
-	JMP  channels1457
+	JMP  channels1807
 
-next1459:
+next1809:
 	CMPQ         16(SP), $+16
-	JLT          next1466
+	JLT          next1816
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1467
+	JNZ          given1817
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
-	JMP          finish1468
+	JMP          finish1818
 
-given1467:
+given1817:
 	ADDQ    24(SP), AX
 	VMOVUPS (AX), Z0
 	ADDQ    CX, AX
@@ -22814,7 +30452,7 @@ given1467:
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z2
 
-finish1468:
+finish1818:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -22825,12 +30463,12 @@ finish1468:
 	MOVQ    p2+24(FP), R8
 	MOVQ    d+48(FP), R9
 	TESTQ   R9, R9
-	JZ      begun1469
+	JZ      begun1819
 	VMOVUPS (R9)(BX*1), Z3
 	MOVQ    e+56(FP), R9
 	VMOVUPS (R9)(BX*1), Z4
 
-loop1471:
+loop1821:
 	VMOVAPS     Z4, Z5
 	VFMADD231PS (SI)(BX*1), Z0, Z5
 	VADDPS      Z3, Z5, Z5
@@ -22839,11 +30477,11 @@ loop1471:
 	VMOVUPS     Z5, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1471
-	JMP         finish1470
+	JNZ         loop1821
+	JMP         finish1820
 
-begun1469:
-loop1472:
+begun1819:
+loop1822:
 	VMOVUPS     (AX)(BX*1), Z3
 	VFMADD231PS (SI)(BX*1), Z0, Z3
 	VFMADD231PS (DI)(BX*1), Z1, Z3
@@ -22851,27 +30489,27 @@ loop1472:
 	VMOVUPS     Z3, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1472
+	JNZ         loop1822
 
-finish1470:
+finish1820:
 	ADDQ $+64, 24(SP)
 	SUBQ $+16, 16(SP)
-	JMP  channels1457
+	JMP  channels1807
 
-next1466:
+next1816:
 	CMPQ         16(SP), $+0
-	JLE          done1458
+	JLE          done1808
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1473
+	JNZ          given1823
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
-	JMP          finish1474
+	JMP          finish1824
 
-given1473:
+given1823:
 	ADDQ      24(SP), AX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
@@ -22879,7 +30517,7 @@ given1473:
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z2
 
-finish1474:
+finish1824:
 	MOVQ      dst+0(FP), AX
 	MOVQ      n+64(FP), CX
 	MOVQ      c+72(FP), DX
@@ -22890,12 +30528,12 @@ finish1474:
 	MOVQ      p2+24(FP), R8
 	MOVQ      d+48(FP), R9
 	TESTQ     R9, R9
-	JZ        begun1475
+	JZ        begun1825
 	VMOVUPS.Z (R9)(BX*1), K1, Z3
 	MOVQ      e+56(FP), R9
 	VMOVUPS.Z (R9)(BX*1), K1, Z4
 
-loop1477:
+loop1827:
 	VMOVAPS     Z4, Z5
 	VMOVUPS.Z   (SI)(BX*1), K1, Z6
 	VFMADD231PS Z6, Z0, Z5
@@ -22907,11 +30545,11 @@ loop1477:
 	VMOVUPS     Z5, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1477
-	JMP         finish1476
+	JNZ         loop1827
+	JMP         finish1826
 
-begun1475:
-loop1478:
+begun1825:
+loop1828:
 	VMOVUPS.Z   (AX)(BX*1), K1, Z3
 	VMOVUPS.Z   (SI)(BX*1), K1, Z4
 	VFMADD231PS Z4, Z0, Z3
@@ -22922,36 +30560,36 @@ loop1478:
 	VMOVUPS     Z3, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1478
+	JNZ         loop1828
 
-finish1476:
-done1458:
+finish1826:
+done1808:
 	VZEROUPPER
 	RET
 
-fewer1456:
+fewer1806:
 	CMPQ p1+16(FP), $+0
-	JEQ  fewer1479
+	JEQ  fewer1829
 	MOVQ c+72(FP), AX
 	MOVQ AX, 32(SP)
 	XORL AX, AX
 	MOVQ AX, 40(SP)
 
-channels1480:
+channels1830:
 	CMPQ         32(SP), $+32
-	JLT          next1482
+	JLT          next1832
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1483
+	JNZ          given1833
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish1484
+	JMP          finish1834
 
-given1483:
+given1833:
 	ADDQ    40(SP), AX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
@@ -22959,7 +30597,7 @@ given1483:
 	VMOVUPS (AX), Z2
 	VMOVUPS 64(AX), Z3
 
-finish1484:
+finish1834:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -22969,14 +30607,14 @@ finish1484:
 	MOVQ    p1+16(FP), DI
 	MOVQ    d+48(FP), R8
 	TESTQ   R8, R8
-	JZ      begun1485
+	JZ      begun1835
 	VMOVUPS (R8)(BX*1), Z4
 	VMOVUPS 64(R8)(BX*1), Z5
 	MOVQ    e+56(FP), R8
 	VMOVUPS (R8)(BX*1), Z6
 	VMOVUPS 64(R8)(BX*1), Z7
 
-loop1487:
+loop1837:
 	VMOVAPS     Z6, Z8
 	VFMADD231PS (SI)(BX*1), Z0, Z8
 	VADDPS      Z4, Z8, Z8
@@ -22989,11 +30627,11 @@ loop1487:
 	VMOVUPS     Z8, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1487
-	JMP         finish1486
+	JNZ         loop1837
+	JMP         finish1836
 
-begun1485:
-loop1488:
+begun1835:
+loop1838:
 	VMOVUPS     (AX)(BX*1), Z4
 	VFMADD231PS (SI)(BX*1), Z0, Z4
 	VFMADD231PS (DI)(BX*1), Z2, Z4
@@ -23004,32 +30642,32 @@ loop1488:
 	VMOVUPS     Z4, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1488
+	JNZ         loop1838
 
-finish1486:
+finish1836:
 	ADDQ $+128, 40(SP)
 	SUBQ $+32, 32(SP)
-	JMP  channels1480
+	JMP  channels1830
 
-next1482:
+next1832:
 	CMPQ         32(SP), $+16
-	JLT          next1489
+	JLT          next1839
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1490
+	JNZ          given1840
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1491
+	JMP          finish1841
 
-given1490:
+given1840:
 	ADDQ    40(SP), AX
 	VMOVUPS (AX), Z0
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z1
 
-finish1491:
+finish1841:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -23039,12 +30677,12 @@ finish1491:
 	MOVQ    p1+16(FP), DI
 	MOVQ    d+48(FP), R8
 	TESTQ   R8, R8
-	JZ      begun1492
+	JZ      begun1842
 	VMOVUPS (R8)(BX*1), Z2
 	MOVQ    e+56(FP), R8
 	VMOVUPS (R8)(BX*1), Z3
 
-loop1494:
+loop1844:
 	VMOVAPS     Z3, Z4
 	VFMADD231PS (SI)(BX*1), Z0, Z4
 	VADDPS      Z2, Z4, Z4
@@ -23052,43 +30690,43 @@ loop1494:
 	VMOVUPS     Z4, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1494
-	JMP         finish1493
+	JNZ         loop1844
+	JMP         finish1843
 
-begun1492:
-loop1495:
+begun1842:
+loop1845:
 	VMOVUPS     (AX)(BX*1), Z2
 	VFMADD231PS (SI)(BX*1), Z0, Z2
 	VFMADD231PS (DI)(BX*1), Z1, Z2
 	VMOVUPS     Z2, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1495
+	JNZ         loop1845
 
-finish1493:
+finish1843:
 	ADDQ $+64, 40(SP)
 	SUBQ $+16, 32(SP)
-	JMP  channels1480
+	JMP  channels1830
 
-next1489:
+next1839:
 	CMPQ         32(SP), $+0
-	JLE          done1481
+	JLE          done1831
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1496
+	JNZ          given1846
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1497
+	JMP          finish1847
 
-given1496:
+given1846:
 	ADDQ      40(SP), AX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
 
-finish1497:
+finish1847:
 	MOVQ      dst+0(FP), AX
 	MOVQ      n+64(FP), CX
 	MOVQ      c+72(FP), DX
@@ -23098,12 +30736,12 @@ finish1497:
 	MOVQ      p1+16(FP), DI
 	MOVQ      d+48(FP), R8
 	TESTQ     R8, R8
-	JZ        begun1498
+	JZ        begun1848
 	VMOVUPS.Z (R8)(BX*1), K1, Z2
 	MOVQ      e+56(FP), R8
 	VMOVUPS.Z (R8)(BX*1), K1, Z3
 
-loop1500:
+loop1850:
 	VMOVAPS     Z3, Z4
 	VMOVUPS.Z   (SI)(BX*1), K1, Z5
 	VFMADD231PS Z5, Z0, Z4
@@ -23113,11 +30751,11 @@ loop1500:
 	VMOVUPS     Z4, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1500
-	JMP         finish1499
+	JNZ         loop1850
+	JMP         finish1849
 
-begun1498:
-loop1501:
+begun1848:
+loop1851:
 	VMOVUPS.Z   (AX)(BX*1), K1, Z2
 	VMOVUPS.Z   (SI)(BX*1), K1, Z3
 	VFMADD231PS Z3, Z0, Z2
@@ -23126,37 +30764,37 @@ loop1501:
 	VMOVUPS     Z2, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1501
+	JNZ         loop1851
 
-finish1499:
-done1481:
+finish1849:
+done1831:
 	VZEROUPPER
 	RET
 
-fewer1479:
+fewer1829:
 	MOVQ c+72(FP), AX
 	MOVQ AX, 48(SP)
 	XORL AX, AX
 	MOVQ AX, 56(SP)
 
-channels1503:
+channels1853:
 	CMPQ         48(SP), $+32
-	JLT          next1505
+	JLT          next1855
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1506
+	JNZ          given1856
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish1507
+	JMP          finish1857
 
-given1506:
+given1856:
 	ADDQ    56(SP), AX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 
-finish1507:
+finish1857:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -23165,14 +30803,14 @@ finish1507:
 	MOVQ    p0+8(FP), SI
 	MOVQ    d+48(FP), DI
 	TESTQ   DI, DI
-	JZ      begun1508
+	JZ      begun1858
 	VMOVUPS (DI)(BX*1), Z2
 	VMOVUPS 64(DI)(BX*1), Z3
 	MOVQ    e+56(FP), DI
 	VMOVUPS (DI)(BX*1), Z4
 	VMOVUPS 64(DI)(BX*1), Z5
 
-loop1510:
+loop1860:
 	VMOVAPS     Z4, Z6
 	VFMADD231PS (SI)(BX*1), Z0, Z6
 	VADDPS      Z2, Z6, Z6
@@ -23183,11 +30821,11 @@ loop1510:
 	VMOVUPS     Z6, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1510
-	JMP         finish1509
+	JNZ         loop1860
+	JMP         finish1859
 
-begun1508:
-loop1511:
+begun1858:
+loop1861:
 	VMOVUPS     (AX)(BX*1), Z2
 	VFMADD231PS (SI)(BX*1), Z0, Z2
 	VMOVUPS     Z2, (AX)(BX*1)
@@ -23196,29 +30834,29 @@ loop1511:
 	VMOVUPS     Z2, 64(AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1511
+	JNZ         loop1861
 
-finish1509:
+finish1859:
 	ADDQ $+128, 56(SP)
 	SUBQ $+32, 48(SP)
-	JMP  channels1503
+	JMP  channels1853
 
-next1505:
+next1855:
 	CMPQ         48(SP), $+16
-	JLT          next1512
+	JLT          next1862
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1513
+	JNZ          given1863
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish1514
+	JMP          finish1864
 
-given1513:
+given1863:
 	ADDQ    56(SP), AX
 	VMOVUPS (AX), Z0
 
-finish1514:
+finish1864:
 	MOVQ    dst+0(FP), AX
 	MOVQ    n+64(FP), CX
 	MOVQ    c+72(FP), DX
@@ -23227,51 +30865,51 @@ finish1514:
 	MOVQ    p0+8(FP), SI
 	MOVQ    d+48(FP), DI
 	TESTQ   DI, DI
-	JZ      begun1515
+	JZ      begun1865
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    e+56(FP), DI
 	VMOVUPS (DI)(BX*1), Z2
 
-loop1517:
+loop1867:
 	VMOVAPS     Z2, Z3
 	VFMADD231PS (SI)(BX*1), Z0, Z3
 	VADDPS      Z1, Z3, Z3
 	VMOVUPS     Z3, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1517
-	JMP         finish1516
+	JNZ         loop1867
+	JMP         finish1866
 
-begun1515:
-loop1518:
+begun1865:
+loop1868:
 	VMOVUPS     (AX)(BX*1), Z1
 	VFMADD231PS (SI)(BX*1), Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1518
+	JNZ         loop1868
 
-finish1516:
+finish1866:
 	ADDQ $+64, 56(SP)
 	SUBQ $+16, 48(SP)
-	JMP  channels1503
+	JMP  channels1853
 
-next1512:
+next1862:
 	CMPQ         48(SP), $+0
-	JLE          done1504
+	JLE          done1854
 	MOVQ         a+40(FP), AX
 	MOVQ         c+72(FP), CX
 	SHLQ         $0x02, CX
 	TESTQ        AX, AX
-	JNZ          given1519
+	JNZ          given1869
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish1520
+	JMP          finish1870
 
-given1519:
+given1869:
 	ADDQ      56(SP), AX
 	VMOVUPS.Z (AX), K1, Z0
 
-finish1520:
+finish1870:
 	MOVQ      dst+0(FP), AX
 	MOVQ      n+64(FP), CX
 	MOVQ      c+72(FP), DX
@@ -23280,12 +30918,12 @@ finish1520:
 	MOVQ      p0+8(FP), SI
 	MOVQ      d+48(FP), DI
 	TESTQ     DI, DI
-	JZ        begun1521
+	JZ        begun1871
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      e+56(FP), DI
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 
-loop1523:
+loop1873:
 	VMOVAPS     Z2, Z3
 	VMOVUPS.Z   (SI)(BX*1), K1, Z4
 	VFMADD231PS Z4, Z0, Z3
@@ -23293,21 +30931,21 @@ loop1523:
 	VMOVUPS     Z3, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1523
-	JMP         finish1522
+	JNZ         loop1873
+	JMP         finish1872
 
-begun1521:
-loop1524:
+begun1871:
+loop1874:
 	VMOVUPS.Z   (AX)(BX*1), K1, Z1
 	VMOVUPS.Z   (SI)(BX*1), K1, Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*1)
 	ADDQ        DX, BX
 	DECQ        CX
-	JNZ         loop1524
+	JNZ         loop1874
 
-finish1522:
-done1504:
+finish1872:
+done1854:
 	VZEROUPPER
 	RET
 
@@ -23326,9 +30964,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next1526
+	JLT    next1876
 
-vectors1525:
+vectors1875:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -23349,14 +30987,14 @@ vectors1525:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors1525
+	JGE       vectors1875
 
-next1526:
+next1876:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next1528
+	JLT  next1878
 
-vectors1527:
+vectors1877:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -23365,18 +31003,18 @@ vectors1527:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors1527
+	JGE       vectors1877
 
-next1528:
+next1878:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done1529
+	JZ        done1879
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done1529:
+done1879:
 	VZEROUPPER
 	RET
 
@@ -23390,17 +31028,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1530
+	JLT    narrow1880
 	CMPQ   k+40(FP), $+3
-	JNE    other1531
+	JNE    other1881
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1531
+	JNE    other1881
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1532
+	JLT    smaller1882
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -23418,7 +31056,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1533:
+tiles1883:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -23435,7 +31073,7 @@ tiles1533:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1534:
+channels1884:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -23463,7 +31101,7 @@ channels1534:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1535:
+loop1885:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -23540,7 +31178,7 @@ loop1535:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1535
+	JNZ         loop1885
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -23575,17 +31213,17 @@ loop1535:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1534
+	JGT         channels1884
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1533
+	JLT         tiles1883
 	VZEROUPPER
 	RET
 
-smaller1532:
+smaller1882:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1536
+	JLT    smaller1886
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -23603,7 +31241,7 @@ smaller1532:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1537:
+tiles1887:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -23620,7 +31258,7 @@ tiles1537:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1538:
+channels1888:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -23640,7 +31278,7 @@ channels1538:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1539:
+loop1889:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -23684,7 +31322,7 @@ loop1539:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1539
+	JNZ         loop1889
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -23703,26 +31341,26 @@ loop1539:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1538
+	JGT         channels1888
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1537
+	JLT         tiles1887
 	VZEROUPPER
 	RET
 
-smaller1536:
-other1531:
+smaller1886:
+other1881:
 	CMPQ   k+40(FP), $+3
-	JNE    other1540
+	JNE    other1890
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1540
+	JNE    other1890
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1541
+	JLT    smaller1891
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -23740,7 +31378,7 @@ other1531:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1542:
+tiles1892:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -23757,7 +31395,7 @@ tiles1542:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1543:
+channels1893:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -23785,7 +31423,7 @@ channels1543:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1544:
+loop1894:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -23864,7 +31502,7 @@ loop1544:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1544
+	JNZ         loop1894
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -23899,17 +31537,17 @@ loop1544:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1543
+	JGT         channels1893
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1542
+	JLT         tiles1892
 	VZEROUPPER
 	RET
 
-smaller1541:
+smaller1891:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1545
+	JLT    smaller1895
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -23927,7 +31565,7 @@ smaller1541:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1546:
+tiles1896:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -23944,7 +31582,7 @@ tiles1546:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1547:
+channels1897:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -23964,7 +31602,7 @@ channels1547:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1548:
+loop1898:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -24010,7 +31648,7 @@ loop1548:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1548
+	JNZ         loop1898
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24029,26 +31667,26 @@ loop1548:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1547
+	JGT         channels1897
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1546
+	JLT         tiles1896
 	VZEROUPPER
 	RET
 
-smaller1545:
-other1540:
+smaller1895:
+other1890:
 	CMPQ   k+40(FP), $+3
-	JNE    other1549
+	JNE    other1899
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1549
+	JNE    other1899
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1550
+	JLT    smaller1900
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -24066,7 +31704,7 @@ other1540:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1551:
+tiles1901:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -24083,7 +31721,7 @@ tiles1551:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1552:
+channels1902:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -24111,7 +31749,7 @@ channels1552:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1553:
+loop1903:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -24205,7 +31843,7 @@ loop1553:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1553
+	JNZ         loop1903
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24240,17 +31878,17 @@ loop1553:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1552
+	JGT         channels1902
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1551
+	JLT         tiles1901
 	VZEROUPPER
 	RET
 
-smaller1550:
+smaller1900:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1554
+	JLT    smaller1904
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -24268,7 +31906,7 @@ smaller1550:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1555:
+tiles1905:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -24285,7 +31923,7 @@ tiles1555:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1556:
+channels1906:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -24305,7 +31943,7 @@ channels1556:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1557:
+loop1907:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -24357,7 +31995,7 @@ loop1557:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1557
+	JNZ         loop1907
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24376,26 +32014,26 @@ loop1557:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1556
+	JGT         channels1906
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1555
+	JLT         tiles1905
 	VZEROUPPER
 	RET
 
-smaller1554:
-other1549:
+smaller1904:
+other1899:
 	CMPQ   k+40(FP), $+5
-	JNE    other1558
+	JNE    other1908
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1558
+	JNE    other1908
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1559
+	JLT    smaller1909
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -24413,7 +32051,7 @@ other1549:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1560:
+tiles1910:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -24430,7 +32068,7 @@ tiles1560:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1561:
+channels1911:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -24458,7 +32096,7 @@ channels1561:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1562:
+loop1912:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -24573,7 +32211,7 @@ loop1562:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1562
+	JNZ         loop1912
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24608,17 +32246,17 @@ loop1562:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1561
+	JGT         channels1911
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1560
+	JLT         tiles1910
 	VZEROUPPER
 	RET
 
-smaller1559:
+smaller1909:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1563
+	JLT    smaller1913
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -24636,7 +32274,7 @@ smaller1559:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1564:
+tiles1914:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -24653,7 +32291,7 @@ tiles1564:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1565:
+channels1915:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -24673,7 +32311,7 @@ channels1565:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1566:
+loop1916:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -24739,7 +32377,7 @@ loop1566:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1566
+	JNZ         loop1916
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24758,26 +32396,26 @@ loop1566:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1565
+	JGT         channels1915
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1564
+	JLT         tiles1914
 	VZEROUPPER
 	RET
 
-smaller1563:
-other1558:
+smaller1913:
+other1908:
 	CMPQ   k+40(FP), $+5
-	JNE    other1567
+	JNE    other1917
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1567
+	JNE    other1917
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1568
+	JLT    smaller1918
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -24795,7 +32433,7 @@ other1558:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1569:
+tiles1919:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -24812,7 +32450,7 @@ tiles1569:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1570:
+channels1920:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -24840,7 +32478,7 @@ channels1570:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1571:
+loop1921:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -24959,7 +32597,7 @@ loop1571:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1571
+	JNZ         loop1921
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -24994,17 +32632,17 @@ loop1571:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1570
+	JGT         channels1920
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1569
+	JLT         tiles1919
 	VZEROUPPER
 	RET
 
-smaller1568:
+smaller1918:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1572
+	JLT    smaller1922
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -25022,7 +32660,7 @@ smaller1568:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1573:
+tiles1923:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -25039,7 +32677,7 @@ tiles1573:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1574:
+channels1924:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -25059,7 +32697,7 @@ channels1574:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1575:
+loop1925:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -25129,7 +32767,7 @@ loop1575:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1575
+	JNZ         loop1925
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -25148,26 +32786,26 @@ loop1575:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1574
+	JGT         channels1924
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1573
+	JLT         tiles1923
 	VZEROUPPER
 	RET
 
-smaller1572:
-other1567:
+smaller1922:
+other1917:
 	CMPQ   k+40(FP), $+5
-	JNE    other1576
+	JNE    other1926
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1576
+	JNE    other1926
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1577
+	JLT    smaller1927
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -25185,7 +32823,7 @@ other1567:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1578:
+tiles1928:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -25202,7 +32840,7 @@ tiles1578:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1579:
+channels1929:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -25230,7 +32868,7 @@ channels1579:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1580:
+loop1930:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -25362,7 +33000,7 @@ loop1580:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1580
+	JNZ         loop1930
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -25397,17 +33035,17 @@ loop1580:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1579
+	JGT         channels1929
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1578
+	JLT         tiles1928
 	VZEROUPPER
 	RET
 
-smaller1577:
+smaller1927:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1581
+	JLT    smaller1931
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -25425,7 +33063,7 @@ smaller1577:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1582:
+tiles1932:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -25442,7 +33080,7 @@ tiles1582:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1583:
+channels1933:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -25462,7 +33100,7 @@ channels1583:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1584:
+loop1934:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -25536,7 +33174,7 @@ loop1584:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1584
+	JNZ         loop1934
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -25555,26 +33193,26 @@ loop1584:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1583
+	JGT         channels1933
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1582
+	JLT         tiles1932
 	VZEROUPPER
 	RET
 
-smaller1581:
-other1576:
+smaller1931:
+other1926:
 	CMPQ   k+40(FP), $+7
-	JNE    other1585
+	JNE    other1935
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1585
+	JNE    other1935
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1586
+	JLT    smaller1936
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -25592,7 +33230,7 @@ other1576:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1587:
+tiles1937:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -25609,7 +33247,7 @@ tiles1587:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1588:
+channels1938:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -25637,7 +33275,7 @@ channels1588:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1589:
+loop1939:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -25790,7 +33428,7 @@ loop1589:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1589
+	JNZ         loop1939
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -25825,17 +33463,17 @@ loop1589:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1588
+	JGT         channels1938
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1587
+	JLT         tiles1937
 	VZEROUPPER
 	RET
 
-smaller1586:
+smaller1936:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1590
+	JLT    smaller1940
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -25853,7 +33491,7 @@ smaller1586:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1591:
+tiles1941:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -25870,7 +33508,7 @@ tiles1591:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1592:
+channels1942:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -25890,7 +33528,7 @@ channels1592:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1593:
+loop1943:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -25978,7 +33616,7 @@ loop1593:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1593
+	JNZ         loop1943
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -25997,26 +33635,26 @@ loop1593:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1592
+	JGT         channels1942
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1591
+	JLT         tiles1941
 	VZEROUPPER
 	RET
 
-smaller1590:
-other1585:
+smaller1940:
+other1935:
 	CMPQ   k+40(FP), $+7
-	JNE    other1594
+	JNE    other1944
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1594
+	JNE    other1944
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1595
+	JLT    smaller1945
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -26034,7 +33672,7 @@ other1585:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1596:
+tiles1946:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -26051,7 +33689,7 @@ tiles1596:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1597:
+channels1947:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -26079,7 +33717,7 @@ channels1597:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1598:
+loop1948:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -26239,7 +33877,7 @@ loop1598:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1598
+	JNZ         loop1948
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -26274,17 +33912,17 @@ loop1598:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1597
+	JGT         channels1947
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1596
+	JLT         tiles1946
 	VZEROUPPER
 	RET
 
-smaller1595:
+smaller1945:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1599
+	JLT    smaller1949
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -26302,7 +33940,7 @@ smaller1595:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1600:
+tiles1950:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -26319,7 +33957,7 @@ tiles1600:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1601:
+channels1951:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -26339,7 +33977,7 @@ channels1601:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1602:
+loop1952:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -26434,7 +34072,7 @@ loop1602:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1602
+	JNZ         loop1952
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -26453,26 +34091,26 @@ loop1602:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1601
+	JGT         channels1951
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1600
+	JLT         tiles1950
 	VZEROUPPER
 	RET
 
-smaller1599:
-other1594:
+smaller1949:
+other1944:
 	CMPQ   k+40(FP), $+7
-	JNE    other1603
+	JNE    other1953
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1603
+	JNE    other1953
 	CMPQ   width+24(FP), $+16
-	JLT    smaller1604
+	JLT    smaller1954
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -26490,7 +34128,7 @@ other1594:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1605:
+tiles1955:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -26507,7 +34145,7 @@ tiles1605:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1606:
+channels1956:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -26535,7 +34173,7 @@ channels1606:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop1607:
+loop1957:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -26705,7 +34343,7 @@ loop1607:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1607
+	JNZ         loop1957
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -26740,17 +34378,17 @@ loop1607:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1606
+	JGT         channels1956
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1605
+	JLT         tiles1955
 	VZEROUPPER
 	RET
 
-smaller1604:
+smaller1954:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller1608
+	JLT    smaller1958
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -26768,7 +34406,7 @@ smaller1604:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles1609:
+tiles1959:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -26785,7 +34423,7 @@ tiles1609:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels1610:
+channels1960:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -26805,7 +34443,7 @@ channels1610:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop1611:
+loop1961:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -26901,7 +34539,7 @@ loop1611:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop1611
+	JNZ         loop1961
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -26920,18 +34558,18 @@ loop1611:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1610
+	JGT         channels1960
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles1609
+	JLT         tiles1959
 	VZEROUPPER
 	RET
 
-smaller1608:
-other1603:
+smaller1958:
+other1953:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller1612
+	JLT   smaller1962
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -26949,7 +34587,7 @@ other1603:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles1613:
+tiles1963:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -26966,7 +34604,7 @@ tiles1613:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels1614:
+channels1964:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -26995,10 +34633,10 @@ channels1614:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop1615:
+loop1965:
 	MOVQ k+40(FP), R14
 
-loop1616:
+loop1966:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -27020,11 +34658,11 @@ loop1616:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop1616
+	JNZ         loop1966
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop1615
+	JNZ         loop1965
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -27059,17 +34697,17 @@ loop1616:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1614
+	JGT         channels1964
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles1613
+	JLT         tiles1963
 	VZEROUPPER
 	RET
 
-smaller1612:
+smaller1962:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller1617
+	JLT   smaller1967
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27087,7 +34725,7 @@ smaller1612:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles1618:
+tiles1968:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -27104,7 +34742,7 @@ tiles1618:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels1619:
+channels1969:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -27124,10 +34762,10 @@ channels1619:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop1620:
+loop1970:
 	MOVQ k+40(FP), R13
 
-loop1621:
+loop1971:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -27140,10 +34778,10 @@ loop1621:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop1621
+	JNZ         loop1971
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop1620
+	JNZ         loop1970
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -27162,17 +34800,17 @@ loop1621:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1619
+	JGT         channels1969
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles1618
+	JLT         tiles1968
 	VZEROUPPER
 	RET
 
-smaller1617:
+smaller1967:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller1622
+	JLT   smaller1972
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27190,7 +34828,7 @@ smaller1617:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles1623:
+tiles1973:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -27207,7 +34845,7 @@ tiles1623:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels1624:
+channels1974:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -27223,10 +34861,10 @@ channels1624:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop1625:
+loop1975:
 	MOVQ k+40(FP), R11
 
-loop1626:
+loop1976:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -27235,10 +34873,10 @@ loop1626:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop1626
+	JNZ         loop1976
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop1625
+	JNZ         loop1975
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -27249,17 +34887,17 @@ loop1626:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1624
+	JGT         channels1974
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles1623
+	JLT         tiles1973
 	VZEROUPPER
 	RET
 
-smaller1622:
+smaller1972:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller1627
+	JLT   smaller1977
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27277,7 +34915,7 @@ smaller1622:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles1628:
+tiles1978:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -27294,7 +34932,7 @@ tiles1628:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels1629:
+channels1979:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -27308,37 +34946,37 @@ channels1629:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop1630:
+loop1980:
 	MOVQ k+40(FP), R10
 
-loop1631:
+loop1981:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop1631
+	JNZ         loop1981
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop1630
+	JNZ         loop1980
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1629
+	JGT         channels1979
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles1628
+	JLT         tiles1978
 	VZEROUPPER
 	RET
 
-smaller1627:
+smaller1977:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller1632
+	JLT   smaller1982
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27356,7 +34994,7 @@ smaller1627:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles1633:
+tiles1983:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -27373,7 +35011,7 @@ tiles1633:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels1634:
+channels1984:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -27386,35 +35024,35 @@ channels1634:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop1635:
+loop1985:
 	MOVQ k+40(FP), R9
 
-loop1636:
+loop1986:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop1636
+	JNZ         loop1986
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop1635
+	JNZ         loop1985
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels1634
+	JGT         channels1984
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles1633
+	JLT         tiles1983
 	VZEROUPPER
 	RET
 
-smaller1632:
-narrow1530:
+smaller1982:
+narrow1880:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller1637
+	JLT   smaller1987
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27432,7 +35070,7 @@ narrow1530:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles1638:
+tiles1988:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -27473,10 +35111,10 @@ tiles1638:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop1640:
+loop1990:
 	MOVQ k+40(FP), R14
 
-loop1641:
+loop1991:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -27514,11 +35152,11 @@ loop1641:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop1641
+	JNZ         loop1991
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop1640
+	JNZ         loop1990
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -27554,13 +35192,13 @@ loop1641:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles1638
+	JLT         tiles1988
 	VZEROUPPER
 	RET
 
-smaller1637:
+smaller1987:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller1642
+	JLT   smaller1992
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27578,7 +35216,7 @@ smaller1637:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles1643:
+tiles1993:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -27610,10 +35248,10 @@ tiles1643:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop1645:
+loop1995:
 	MOVQ k+40(FP), R13
 
-loop1646:
+loop1996:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -27634,10 +35272,10 @@ loop1646:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop1646
+	JNZ         loop1996
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop1645
+	JNZ         loop1995
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -27657,13 +35295,13 @@ loop1646:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles1643
+	JLT         tiles1993
 	VZEROUPPER
 	RET
 
-smaller1642:
+smaller1992:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller1647
+	JLT   smaller1997
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27681,7 +35319,7 @@ smaller1642:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles1648:
+tiles1998:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -27709,10 +35347,10 @@ tiles1648:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop1650:
+loop2000:
 	MOVQ k+40(FP), R11
 
-loop1651:
+loop2001:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -27725,10 +35363,10 @@ loop1651:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop1651
+	JNZ         loop2001
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop1650
+	JNZ         loop2000
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -27740,13 +35378,13 @@ loop1651:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles1648
+	JLT         tiles1998
 	VZEROUPPER
 	RET
 
-smaller1647:
+smaller1997:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller1652
+	JLT   smaller2002
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27764,7 +35402,7 @@ smaller1647:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles1653:
+tiles2003:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -27790,10 +35428,10 @@ tiles1653:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop1655:
+loop2005:
 	MOVQ k+40(FP), R10
 
-loop1656:
+loop2006:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -27802,10 +35440,10 @@ loop1656:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop1656
+	JNZ         loop2006
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop1655
+	JNZ         loop2005
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -27813,13 +35451,13 @@ loop1656:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles1653
+	JLT         tiles2003
 	VZEROUPPER
 	RET
 
-smaller1652:
+smaller2002:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller1657
+	JLT   smaller2007
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -27837,7 +35475,7 @@ smaller1652:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles1658:
+tiles2008:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -27862,30 +35500,30 @@ tiles1658:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop1660:
+loop2010:
 	MOVQ k+40(FP), R9
 
-loop1661:
+loop2011:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop1661
+	JNZ         loop2011
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop1660
+	JNZ         loop2010
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles1658
+	JLT         tiles2008
 	VZEROUPPER
 	RET
 
-smaller1657:
+smaller2007:
 	VZEROUPPER
 	RET
 
@@ -27893,22 +35531,22 @@ smaller1657:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1662
+	JLT    narrow2012
 	CMPQ   k+40(FP), $+3
-	JNE    other1663
+	JNE    other2013
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1663
+	JNE    other2013
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1664:
+channels2014:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -27917,7 +35555,7 @@ channels1664:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop1666:
+loop2016:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -27955,9 +35593,9 @@ loop1666:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest1668
+	JLT     rest2018
 
-several1667:
+several2017:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (BX), Z10
@@ -28025,13 +35663,13 @@ several1667:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several1667
+	JGE         several2017
 
-rest1668:
+rest2018:
 	ADDQ $+4, R10
-	JZ   finish1669
+	JZ   finish2019
 
-loop1670:
+loop2020:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (AX), Z10
@@ -28057,9 +35695,9 @@ loop1670:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop1670
+	JNZ         loop2020
 
-finish1669:
+finish2019:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28087,13 +35725,13 @@ finish1669:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1666
+	JNZ     loop2016
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1665
+	JLE     done2015
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1664
+	JGE     channels2014
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -28102,28 +35740,28 @@ finish1669:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1664
+	JMP     channels2014
 
-done1665:
+done2015:
 	VZEROUPPER
 	RET
 
-other1663:
+other2013:
 	CMPQ   k+40(FP), $+3
-	JNE    other1671
+	JNE    other2021
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1671
+	JNE    other2021
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1672:
+channels2022:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -28132,7 +35770,7 @@ channels1672:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop1674:
+loop2024:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28170,9 +35808,9 @@ loop1674:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest1676
+	JLT     rest2026
 
-several1675:
+several2025:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -28246,13 +35884,13 @@ several1675:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several1675
+	JGE         several2025
 
-rest1676:
+rest2026:
 	ADDQ $+4, R11
-	JZ   finish1677
+	JZ   finish2027
 
-loop1678:
+loop2028:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -28278,9 +35916,9 @@ loop1678:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop1678
+	JNZ         loop2028
 
-finish1677:
+finish2027:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28308,13 +35946,13 @@ finish1677:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1674
+	JNZ     loop2024
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1673
+	JLE     done2023
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1672
+	JGE     channels2022
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -28323,28 +35961,28 @@ finish1677:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1672
+	JMP     channels2022
 
-done1673:
+done2023:
 	VZEROUPPER
 	RET
 
-other1671:
+other2021:
 	CMPQ   k+40(FP), $+3
-	JNE    other1679
+	JNE    other2029
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1679
+	JNE    other2029
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1680:
+channels2030:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -28353,7 +35991,7 @@ channels1680:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop1682:
+loop2032:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28391,9 +36029,9 @@ loop1682:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest1684
+	JLT     rest2034
 
-several1683:
+several2033:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -28473,13 +36111,13 @@ several1683:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several1683
+	JGE         several2033
 
-rest1684:
+rest2034:
 	ADDQ $+4, R11
-	JZ   finish1685
+	JZ   finish2035
 
-loop1686:
+loop2036:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -28505,9 +36143,9 @@ loop1686:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop1686
+	JNZ         loop2036
 
-finish1685:
+finish2035:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28535,13 +36173,13 @@ finish1685:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1682
+	JNZ     loop2032
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1681
+	JLE     done2031
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1680
+	JGE     channels2030
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -28550,28 +36188,28 @@ finish1685:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1680
+	JMP     channels2030
 
-done1681:
+done2031:
 	VZEROUPPER
 	RET
 
-other1679:
+other2029:
 	CMPQ   k+40(FP), $+5
-	JNE    other1687
+	JNE    other2037
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1687
+	JNE    other2037
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1688:
+channels2038:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -28580,7 +36218,7 @@ channels1688:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop1690:
+loop2040:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28619,9 +36257,9 @@ loop1690:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest1692
+	JLT     rest2042
 
-several1691:
+several2041:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -28690,13 +36328,13 @@ several1691:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several1691
+	JGE         several2041
 
-rest1692:
+rest2042:
 	ADDQ $+4, R10
-	JZ   finish1693
+	JZ   finish2043
 
-loop1694:
+loop2044:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -28723,9 +36361,9 @@ loop1694:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop1694
+	JNZ         loop2044
 
-finish1693:
+finish2043:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28755,7 +36393,7 @@ finish1693:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1690
+	JNZ     loop2040
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28783,9 +36421,9 @@ finish1693:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1696
+	JLT     rest2046
 
-several1695:
+several2045:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -28825,13 +36463,13 @@ several1695:
 	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1695
+	JGE         several2045
 
-rest1696:
+rest2046:
 	ADDQ $+4, R9
-	JZ   finish1697
+	JZ   finish2047
 
-loop1698:
+loop2048:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -28847,9 +36485,9 @@ loop1698:
 	IMUL3Q      $+1, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop1698
+	JNZ         loop2048
 
-finish1697:
+finish2047:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28870,10 +36508,10 @@ finish1697:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1689
+	JLE     done2039
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1688
+	JGE     channels2038
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -28882,28 +36520,28 @@ finish1697:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1688
+	JMP     channels2038
 
-done1689:
+done2039:
 	VZEROUPPER
 	RET
 
-other1687:
+other2037:
 	CMPQ   k+40(FP), $+5
-	JNE    other1699
+	JNE    other2049
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1699
+	JNE    other2049
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1700:
+channels2050:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -28912,7 +36550,7 @@ channels1700:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop1702:
+loop2052:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -28951,9 +36589,9 @@ loop1702:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest1704
+	JLT     rest2054
 
-several1703:
+several2053:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -29032,13 +36670,13 @@ several1703:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several1703
+	JGE         several2053
 
-rest1704:
+rest2054:
 	ADDQ $+4, R10
-	JZ   finish1705
+	JZ   finish2055
 
-loop1706:
+loop2056:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -29067,9 +36705,9 @@ loop1706:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop1706
+	JNZ         loop2056
 
-finish1705:
+finish2055:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29099,7 +36737,7 @@ finish1705:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1702
+	JNZ     loop2052
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29127,9 +36765,9 @@ finish1705:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1708
+	JLT     rest2058
 
-several1707:
+several2057:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -29174,13 +36812,13 @@ several1707:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1707
+	JGE         several2057
 
-rest1708:
+rest2058:
 	ADDQ $+4, R9
-	JZ   finish1709
+	JZ   finish2059
 
-loop1710:
+loop2060:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -29197,9 +36835,9 @@ loop1710:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop1710
+	JNZ         loop2060
 
-finish1709:
+finish2059:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29220,10 +36858,10 @@ finish1709:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1701
+	JLE     done2051
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1700
+	JGE     channels2050
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -29232,28 +36870,28 @@ finish1709:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1700
+	JMP     channels2050
 
-done1701:
+done2051:
 	VZEROUPPER
 	RET
 
-other1699:
+other2049:
 	CMPQ   k+40(FP), $+5
-	JNE    other1711
+	JNE    other2061
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1711
+	JNE    other2061
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1712:
+channels2062:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -29262,7 +36900,7 @@ channels1712:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop1714:
+loop2064:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29301,9 +36939,9 @@ loop1714:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest1716
+	JLT     rest2066
 
-several1715:
+several2065:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -29380,13 +37018,13 @@ several1715:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several1715
+	JGE         several2065
 
-rest1716:
+rest2066:
 	ADDQ $+4, R10
-	JZ   finish1717
+	JZ   finish2067
 
-loop1718:
+loop2068:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -29413,9 +37051,9 @@ loop1718:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop1718
+	JNZ         loop2068
 
-finish1717:
+finish2067:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29445,7 +37083,7 @@ finish1717:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1714
+	JNZ     loop2064
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29473,9 +37111,9 @@ finish1717:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1720
+	JLT     rest2070
 
-several1719:
+several2069:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -29519,13 +37157,13 @@ several1719:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1719
+	JGE         several2069
 
-rest1720:
+rest2070:
 	ADDQ $+4, R9
-	JZ   finish1721
+	JZ   finish2071
 
-loop1722:
+loop2072:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -29541,9 +37179,9 @@ loop1722:
 	IMUL3Q      $+2, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop1722
+	JNZ         loop2072
 
-finish1721:
+finish2071:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29564,10 +37202,10 @@ finish1721:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1713
+	JLE     done2063
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1712
+	JGE     channels2062
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -29576,28 +37214,28 @@ finish1721:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1712
+	JMP     channels2062
 
-done1713:
+done2063:
 	VZEROUPPER
 	RET
 
-other1711:
+other2061:
 	CMPQ   k+40(FP), $+7
-	JNE    other1723
+	JNE    other2073
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1723
+	JNE    other2073
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1724:
+channels2074:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -29606,7 +37244,7 @@ channels1724:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop1726:
+loop2076:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29638,9 +37276,9 @@ loop1726:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1728
+	JLT     rest2078
 
-several1727:
+several2077:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -29691,13 +37329,13 @@ several1727:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1727
+	JGE         several2077
 
-rest1728:
+rest2078:
 	ADDQ $+4, R9
-	JZ   finish1729
+	JZ   finish2079
 
-loop1730:
+loop2080:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -29717,9 +37355,9 @@ loop1730:
 	IMUL3Q      $+1, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop1730
+	JNZ         loop2080
 
-finish1729:
+finish2079:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29743,13 +37381,13 @@ finish1729:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1726
+	JNZ     loop2076
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1725
+	JLE     done2075
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1724
+	JGE     channels2074
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -29758,28 +37396,28 @@ finish1729:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1724
+	JMP     channels2074
 
-done1725:
+done2075:
 	VZEROUPPER
 	RET
 
-other1723:
+other2073:
 	CMPQ   k+40(FP), $+7
-	JNE    other1731
+	JNE    other2081
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1731
+	JNE    other2081
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1732:
+channels2082:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -29788,7 +37426,7 @@ channels1732:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop1734:
+loop2084:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29820,9 +37458,9 @@ loop1734:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1736
+	JLT     rest2086
 
-several1735:
+several2085:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -29879,13 +37517,13 @@ several1735:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1735
+	JGE         several2085
 
-rest1736:
+rest2086:
 	ADDQ $+4, R9
-	JZ   finish1737
+	JZ   finish2087
 
-loop1738:
+loop2088:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -29906,9 +37544,9 @@ loop1738:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop1738
+	JNZ         loop2088
 
-finish1737:
+finish2087:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -29932,13 +37570,13 @@ finish1737:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1734
+	JNZ     loop2084
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1733
+	JLE     done2083
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1732
+	JGE     channels2082
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -29947,28 +37585,28 @@ finish1737:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1732
+	JMP     channels2082
 
-done1733:
+done2083:
 	VZEROUPPER
 	RET
 
-other1731:
+other2081:
 	CMPQ   k+40(FP), $+7
-	JNE    other1739
+	JNE    other2089
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1739
+	JNE    other2089
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1740:
+channels2090:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -29977,7 +37615,7 @@ channels1740:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop1742:
+loop2092:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -30009,9 +37647,9 @@ loop1742:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1744
+	JLT     rest2094
 
-several1743:
+several2093:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -30065,13 +37703,13 @@ several1743:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1743
+	JGE         several2093
 
-rest1744:
+rest2094:
 	ADDQ $+4, R9
-	JZ   finish1745
+	JZ   finish2095
 
-loop1746:
+loop2096:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -30091,9 +37729,9 @@ loop1746:
 	IMUL3Q      $+2, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop1746
+	JNZ         loop2096
 
-finish1745:
+finish2095:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -30117,13 +37755,13 @@ finish1745:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop1742
+	JNZ     loop2092
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1741
+	JLE     done2091
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1740
+	JGE     channels2090
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -30132,14 +37770,14 @@ finish1745:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1740
+	JMP     channels2090
 
-done1741:
+done2091:
 	VZEROUPPER
 	RET
 
-other1739:
-narrow1662:
+other2089:
+narrow2012:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -30156,17 +37794,17 @@ narrow1662:
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 64(SP)
 
-groups1747:
+groups2097:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last1748
+	JLE   last2098
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1748
+	JNZ   last2098
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -30175,13 +37813,13 @@ groups1747:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last1748:
+last2098:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last1749
+	JLE   last2099
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1749
+	JNZ   last2099
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -30190,13 +37828,13 @@ last1748:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last1749:
+last2099:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last1750
+	JLE   last2100
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1750
+	JNZ   last2100
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -30205,13 +37843,13 @@ last1749:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last1750:
+last2100:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last1751
+	JLE   last2101
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1751
+	JNZ   last2101
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -30220,13 +37858,13 @@ last1750:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last1751:
+last2101:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last1752
+	JLE   last2102
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1752
+	JNZ   last2102
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -30235,13 +37873,13 @@ last1751:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last1752:
+last2102:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last1753
+	JLE   last2103
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1753
+	JNZ   last2103
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -30250,13 +37888,13 @@ last1752:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last1753:
+last2103:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last1754
+	JLE   last2104
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1754
+	JNZ   last2104
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -30265,13 +37903,13 @@ last1753:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last1754:
+last2104:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last1755
+	JLE   last2105
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1755
+	JNZ   last2105
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -30280,13 +37918,13 @@ last1754:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last1755:
+last2105:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last1756
+	JLE   last2106
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1756
+	JNZ   last2106
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -30295,7 +37933,7 @@ last1755:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last1756:
+last2106:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -30303,9 +37941,9 @@ last1756:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels1757:
+channels2107:
 	CMPQ    72(SP), $+16
-	JLT     next1759
+	JLT     next2109
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -30355,7 +37993,7 @@ channels1757:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop1760:
+loop2110:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -30369,7 +38007,7 @@ loop1760:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1760
+	JNZ         loop2110
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -30411,11 +38049,11 @@ loop1760:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 80(SP)
 	SUBQ        $+16, 72(SP)
-	JMP         channels1757
+	JMP         channels2107
 
-next1759:
+next2109:
 	CMPQ      72(SP), $+0
-	JLE       done1758
+	JLE       done2108
 	MOVQ      48(SP), AX
 	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
@@ -30465,7 +38103,7 @@ next1759:
 	ADDQ      80(SP), AX
 	ADDQ      80(SP), CX
 
-loop1761:
+loop2111:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -30488,7 +38126,7 @@ loop1761:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1761
+	JNZ         loop2111
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -30529,13 +38167,13 @@ loop1761:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done1758:
+done2108:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups1747
+	JG     groups2097
 	VZEROUPPER
 	RET
 
@@ -30543,22 +38181,22 @@ done1758:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
 	CMPQ   c+24(FP), $+16
-	JLT    narrow1762
+	JLT    narrow2112
 	CMPQ   k+32(FP), $+3
-	JNE    other1763
+	JNE    other2113
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1763
+	JNE    other2113
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1764:
+channels2114:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -30587,7 +38225,7 @@ channels1764:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1766:
+loop2116:
 	VMOVUPS (AX)(SI*2), Z2
 	VMAXPS  lowest<>+0(SB), Z2, Z2
 	VMOVUPS (CX)(SI*2), Z3
@@ -30606,13 +38244,13 @@ loop1766:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1766
+	JNZ     loop2116
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1765
+	JLE     done2115
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1764
+	JGE     channels2114
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -30621,28 +38259,28 @@ loop1766:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1764
+	JMP     channels2114
 
-done1765:
+done2115:
 	VZEROUPPER
 	RET
 
-other1763:
+other2113:
 	CMPQ   k+32(FP), $+3
-	JNE    other1767
+	JNE    other2117
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1767
+	JNE    other2117
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1768:
+channels2118:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -30665,7 +38303,7 @@ channels1768:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1770:
+loop2120:
 	VMOVUPS (AX)(SI*1), Z1
 	VMAXPS  lowest<>+0(SB), Z1, Z1
 	VMOVUPS (CX)(SI*1), Z2
@@ -30689,13 +38327,13 @@ loop1770:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1770
+	JNZ     loop2120
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1769
+	JLE     done2119
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1768
+	JGE     channels2118
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -30704,14 +38342,14 @@ loop1770:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1768
+	JMP     channels2118
 
-done1769:
+done2119:
 	VZEROUPPER
 	RET
 
-other1767:
-narrow1762:
+other2117:
+narrow2112:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -30719,9 +38357,9 @@ narrow1762:
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow1771
+	JLT   narrow2121
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1772
+	JLT   smaller2122
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -30739,7 +38377,7 @@ narrow1762:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1773:
+tiles2123:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
@@ -30756,7 +38394,7 @@ tiles1773:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1774:
+channels2124:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -30783,10 +38421,10 @@ channels1774:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop1775:
+loop2125:
 	MOVQ k+32(FP), R13
 
-loop1776:
+loop2126:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -30822,11 +38460,11 @@ loop1776:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop1776
+	JNZ     loop2126
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop1775
+	JNZ     loop2125
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -30861,17 +38499,17 @@ loop1776:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1774
+	JGT     channels2124
 	ADDQ    $+16, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1773
+	JLT     tiles2123
 	VZEROUPPER
 	RET
 
-smaller1772:
+smaller2122:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1777
+	JLT   smaller2127
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -30889,7 +38527,7 @@ smaller1772:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1778:
+tiles2128:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -30906,7 +38544,7 @@ tiles1778:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1779:
+channels2129:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -30924,10 +38562,10 @@ channels1779:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop1780:
+loop2130:
 	MOVQ k+32(FP), R12
 
-loop1781:
+loop2131:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -30946,10 +38584,10 @@ loop1781:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop1781
+	JNZ     loop2131
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop1780
+	JNZ     loop2130
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -30968,17 +38606,17 @@ loop1781:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1779
+	JGT     channels2129
 	ADDQ    $+8, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1778
+	JLT     tiles2128
 	VZEROUPPER
 	RET
 
-smaller1777:
+smaller2127:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1782
+	JLT   smaller2132
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -30996,7 +38634,7 @@ smaller1777:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1783:
+tiles2133:
 	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -31013,7 +38651,7 @@ tiles1783:
 	XORL    DI, DI
 	MOVQ    DI, 40(SP)
 
-channels1784:
+channels2134:
 	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -31027,10 +38665,10 @@ channels1784:
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop1785:
+loop2135:
 	MOVQ k+32(FP), R10
 
-loop1786:
+loop2136:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -31041,10 +38679,10 @@ loop1786:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop1786
+	JNZ     loop2136
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop1785
+	JNZ     loop2135
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -31055,17 +38693,17 @@ loop1786:
 	ADDQ    AX, DI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1784
+	JGT     channels2134
 	ADDQ    $+4, 16(SP)
 	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles1783
+	JLT     tiles2133
 	VZEROUPPER
 	RET
 
-smaller1782:
+smaller2132:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1787
+	JLT   smaller2137
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31083,7 +38721,7 @@ smaller1782:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1788:
+tiles2138:
 	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -31100,7 +38738,7 @@ tiles1788:
 	XORL    SI, SI
 	MOVQ    SI, 40(SP)
 
-channels1789:
+channels2139:
 	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -31112,37 +38750,37 @@ channels1789:
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop1790:
+loop2140:
 	MOVQ k+32(FP), R9
 
-loop1791:
+loop2141:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop1791
+	JNZ     loop2141
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop1790
+	JNZ     loop2140
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1789
+	JGT     channels2139
 	ADDQ    $+2, 16(SP)
 	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles1788
+	JLT     tiles2138
 	VZEROUPPER
 	RET
 
-smaller1787:
+smaller2137:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1792
+	JLT   smaller2142
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31160,7 +38798,7 @@ smaller1787:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1793:
+tiles2143:
 	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -31177,7 +38815,7 @@ tiles1793:
 	XORL    BX, BX
 	MOVQ    BX, 40(SP)
 
-channels1794:
+channels2144:
 	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -31188,34 +38826,34 @@ channels1794:
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop1795:
+loop2145:
 	MOVQ k+32(FP), R8
 
-loop1796:
+loop2146:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop1796
+	JNZ     loop2146
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop1795
+	JNZ     loop2145
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1794
+	JGT     channels2144
 	ADDQ    $+1, 16(SP)
 	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles1793
+	JLT     tiles2143
 	VZEROUPPER
 	RET
 
-smaller1792:
-narrow1771:
+smaller2142:
+narrow2121:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1797
+	JLT   smaller2147
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31233,7 +38871,7 @@ narrow1771:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1798:
+tiles2148:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
@@ -31272,10 +38910,10 @@ tiles1798:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop1800:
+loop2150:
 	MOVQ k+32(FP), R13
 
-loop1801:
+loop2151:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -31311,11 +38949,11 @@ loop1801:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop1801
+	JNZ       loop2151
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop1800
+	JNZ       loop2150
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -31351,13 +38989,13 @@ loop1801:
 	ADDQ      $+16, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1798
+	JLT       tiles2148
 	VZEROUPPER
 	RET
 
-smaller1797:
+smaller2147:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1802
+	JLT   smaller2152
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31375,7 +39013,7 @@ smaller1797:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1803:
+tiles2153:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
@@ -31405,10 +39043,10 @@ tiles1803:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop1805:
+loop2155:
 	MOVQ k+32(FP), R12
 
-loop1806:
+loop2156:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -31427,10 +39065,10 @@ loop1806:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop1806
+	JNZ       loop2156
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop1805
+	JNZ       loop2155
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -31450,13 +39088,13 @@ loop1806:
 	ADDQ      $+8, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1803
+	JLT       tiles2153
 	VZEROUPPER
 	RET
 
-smaller1802:
+smaller2152:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1807
+	JLT   smaller2157
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31474,7 +39112,7 @@ smaller1802:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1808:
+tiles2158:
 	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
@@ -31500,10 +39138,10 @@ tiles1808:
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop1810:
+loop2160:
 	MOVQ k+32(FP), R10
 
-loop1811:
+loop2161:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -31514,10 +39152,10 @@ loop1811:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop1811
+	JNZ       loop2161
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop1810
+	JNZ       loop2160
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -31529,13 +39167,13 @@ loop1811:
 	ADDQ      $+4, 16(SP)
 	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles1808
+	JLT       tiles2158
 	VZEROUPPER
 	RET
 
-smaller1807:
+smaller2157:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1812
+	JLT   smaller2162
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31553,7 +39191,7 @@ smaller1807:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1813:
+tiles2163:
 	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
@@ -31577,20 +39215,20 @@ tiles1813:
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop1815:
+loop2165:
 	MOVQ k+32(FP), R9
 
-loop1816:
+loop2166:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop1816
+	JNZ       loop2166
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop1815
+	JNZ       loop2165
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
@@ -31598,13 +39236,13 @@ loop1816:
 	ADDQ      $+2, 16(SP)
 	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles1813
+	JLT       tiles2163
 	VZEROUPPER
 	RET
 
-smaller1812:
+smaller2162:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1817
+	JLT   smaller2167
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -31622,7 +39260,7 @@ smaller1812:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1818:
+tiles2168:
 	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
@@ -31645,28 +39283,28 @@ tiles1818:
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop1820:
+loop2170:
 	MOVQ k+32(FP), R8
 
-loop1821:
+loop2171:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop1821
+	JNZ       loop2171
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop1820
+	JNZ       loop2170
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
 	ADDQ      $+1, 16(SP)
 	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles1818
+	JLT       tiles2168
 	VZEROUPPER
 	RET
 
-smaller1817:
+smaller2167:
 	VZEROUPPER
 	RET
 
@@ -31674,22 +39312,22 @@ smaller1817:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1822
+	JLT    narrow2172
 	CMPQ   k+40(FP), $+3
-	JNE    other1823
+	JNE    other2173
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1823
+	JNE    other2173
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1824:
+channels2174:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -31730,7 +39368,7 @@ channels1824:
 	VMOVUPS (R9)(SI*1), Z8
 	MOVQ    width+24(FP), R12
 
-loop1826:
+loop2176:
 	VMOVUPS (DI)(SI*2), Z9
 	VMOVUPS (R8)(SI*2), Z10
 	VMOVUPS (R9)(SI*2), Z11
@@ -31790,7 +39428,7 @@ loop1826:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1826
+	JNZ     loop2176
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
@@ -31799,10 +39437,10 @@ loop1826:
 	VMOVUPS Z8, (R9)(SI*1)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1825
+	JLE     done2175
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1824
+	JGE     channels2174
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -31811,28 +39449,28 @@ loop1826:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1824
+	JMP     channels2174
 
-done1825:
+done2175:
 	VZEROUPPER
 	RET
 
-other1823:
+other2173:
 	CMPQ   k+40(FP), $+3
-	JNE    other1827
+	JNE    other2177
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1827
+	JNE    other2177
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1828:
+channels2178:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -31864,7 +39502,7 @@ channels1828:
 	VMOVUPS (R9), Z5
 	MOVQ    width+24(FP), R12
 
-loop1830:
+loop2180:
 	VMOVUPS (DI)(SI*1), Z6
 	VMOVUPS (R8)(SI*1), Z7
 	VMOVUPS (R9)(SI*1), Z8
@@ -31932,16 +39570,16 @@ loop1830:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1830
+	JNZ     loop2180
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1829
+	JLE     done2179
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1828
+	JGE     channels2178
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -31950,14 +39588,14 @@ loop1830:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1828
+	JMP     channels2178
 
-done1829:
+done2179:
 	VZEROUPPER
 	RET
 
-other1827:
-narrow1822:
+other2177:
+narrow2172:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -31972,15 +39610,15 @@ narrow1822:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 32(SP)
 
-loop1831:
+loop2181:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 40(SP)
 	XORL AX, AX
 	MOVQ AX, 48(SP)
 
-channels1832:
+channels2182:
 	CMPQ    40(SP), $+16
-	JLT     next1834
+	JLT     next2184
 	MOVQ    16(SP), AX
 	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -31996,10 +39634,10 @@ channels1832:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop1835:
+loop2185:
 	MOVQ k+40(FP), DI
 
-loop1836:
+loop2186:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -32007,10 +39645,10 @@ loop1836:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1836
+	JNZ       loop2186
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1835
+	JNZ       loop2185
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
@@ -32019,10 +39657,10 @@ loop1836:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1837:
+loop2187:
 	MOVQ k+40(FP), DI
 
-loop1838:
+loop2188:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -32030,17 +39668,17 @@ loop1838:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1838
+	JNZ      loop2188
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1837
+	JNZ      loop2187
 	ADDQ     $+64, 48(SP)
 	SUBQ     $+16, 40(SP)
-	JMP      channels1832
+	JMP      channels2182
 
-next1834:
+next2184:
 	CMPQ      40(SP), $+0
-	JLE       done1833
+	JLE       done2183
 	MOVQ      16(SP), AX
 	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
@@ -32056,10 +39694,10 @@ next1834:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop1839:
+loop2189:
 	MOVQ k+40(FP), DI
 
-loop1840:
+loop2190:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -32067,10 +39705,10 @@ loop1840:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1840
+	JNZ       loop2190
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1839
+	JNZ       loop2189
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
@@ -32079,10 +39717,10 @@ loop1840:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1841:
+loop2191:
 	MOVQ k+40(FP), DI
 
-loop1842:
+loop2192:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -32090,12 +39728,12 @@ loop1842:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop1842
+	JNZ       loop2192
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop1841
+	JNZ       loop2191
 
-done1833:
+done2183:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 16(SP)
@@ -32103,7 +39741,7 @@ done1833:
 	SHLQ $0x02, AX
 	ADDQ AX, 24(SP)
 	DECQ 32(SP)
-	JNZ  loop1831
+	JNZ  loop2181
 	VZEROUPPER
 	RET
 
@@ -32123,9 +39761,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-40
 	VXORPS       Z1, Z1, Z1
 	VXORPS       Z2, Z2, Z2
 	SHRQ         $+4, DX
-	JZ           rest1843
+	JZ           rest2193
 
-loop1845:
+loop2195:
 	VMOVUPS       (CX), Z3
 	VSUBPS        Z0, Z3, Z3
 	VMOVUPS       expMagic<>+0(SB), Z4
@@ -32156,12 +39794,12 @@ loop1845:
 	ADDQ          $+64, CX
 	ADDQ          $+64, AX
 	DECQ          DX
-	JNZ           loop1845
+	JNZ           loop2195
 
-rest1843:
+rest2193:
 	MOVQ          n+16(FP), DX
 	TESTQ         $+15, DX
-	JZ            done1844
+	JZ            done2194
 	VMOVUPS.Z     (CX), K1, Z3
 	VSUBPS        Z0, Z3, Z3
 	VMOVUPS       expMagic<>+0(SB), Z0
@@ -32190,7 +39828,7 @@ rest1843:
 	VADDPD        Z0, Z2, Z2
 	VMOVUPS       Z4, K1, (AX)
 
-done1844:
+done2194:
 	VADDPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -32202,96 +39840,3762 @@ done1844:
 	VZEROUPPER
 	RET
 
-DATA bfloat16One<>+0(SB)/4, $0x00000001
-DATA bfloat16One<>+4(SB)/4, $0x00000001
-DATA bfloat16One<>+8(SB)/4, $0x00000001
-DATA bfloat16One<>+12(SB)/4, $0x00000001
-DATA bfloat16One<>+16(SB)/4, $0x00000001
-DATA bfloat16One<>+20(SB)/4, $0x00000001
-DATA bfloat16One<>+24(SB)/4, $0x00000001
-DATA bfloat16One<>+28(SB)/4, $0x00000001
-DATA bfloat16One<>+32(SB)/4, $0x00000001
-DATA bfloat16One<>+36(SB)/4, $0x00000001
-DATA bfloat16One<>+40(SB)/4, $0x00000001
-DATA bfloat16One<>+44(SB)/4, $0x00000001
-DATA bfloat16One<>+48(SB)/4, $0x00000001
-DATA bfloat16One<>+52(SB)/4, $0x00000001
-DATA bfloat16One<>+56(SB)/4, $0x00000001
-DATA bfloat16One<>+60(SB)/4, $0x00000001
-GLOBL bfloat16One<>(SB), RODATA|NOPTR, $64
+// func pairProductAVX512BF16(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV
+TEXT ·pairProductAVX512BF16(SB), NOSPLIT, $240-81
+	MOVQ  n+8(FP), AX
+	ANDQ  $+15, AX
+	MOVL  $-1, CX
+	SHLXL AX, CX, CX
+	NOTL  CX
+	KMOVW CX, K1
+	MOVQ  n+8(FP), AX
+	MOVQ  AX, (SP)
+	MOVQ  b+48(FP), AX
+	MOVQ  AX, 8(SP)
+	MOVQ  c+64(FP), AX
+	MOVQ  AX, 16(SP)
 
-DATA bfloat16Half<>+0(SB)/4, $0x00007fff
-DATA bfloat16Half<>+4(SB)/4, $0x00007fff
-DATA bfloat16Half<>+8(SB)/4, $0x00007fff
-DATA bfloat16Half<>+12(SB)/4, $0x00007fff
-DATA bfloat16Half<>+16(SB)/4, $0x00007fff
-DATA bfloat16Half<>+20(SB)/4, $0x00007fff
-DATA bfloat16Half<>+24(SB)/4, $0x00007fff
-DATA bfloat16Half<>+28(SB)/4, $0x00007fff
-DATA bfloat16Half<>+32(SB)/4, $0x00007fff
-DATA bfloat16Half<>+36(SB)/4, $0x00007fff
-DATA bfloat16Half<>+40(SB)/4, $0x00007fff
-DATA bfloat16Half<>+44(SB)/4, $0x00007fff
-DATA bfloat16Half<>+48(SB)/4, $0x00007fff
-DATA bfloat16Half<>+52(SB)/4, $0x00007fff
-DATA bfloat16Half<>+56(SB)/4, $0x00007fff
-DATA bfloat16Half<>+60(SB)/4, $0x00007fff
-GLOBL bfloat16Half<>(SB), RODATA|NOPTR, $64
+columns2196:
+	MOVQ  (SP), AX
+	CMPQ  AX, $+64
+	JG    full2202
+	CMPQ  AX, $+48
+	JE    full2202
+	JG    full2200
+	CMPQ  AX, $+32
+	JE    full2200
+	JG    part2203
+	CMPQ  AX, $+16
+	JE    full2198
+	JG    part2201
+	TESTQ AX, AX
+	JNZ   part2199
 
-DATA bfloat16Quiet<>+0(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+4(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+8(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+12(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+16(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+20(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+24(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+28(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+32(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+36(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+40(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+44(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+48(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+52(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+56(SB)/4, $0x00000040
-DATA bfloat16Quiet<>+60(SB)/4, $0x00000040
-GLOBL bfloat16Quiet<>(SB), RODATA|NOPTR, $64
+done2197:
+	VZEROUPPER
+	RET
+
+full2198:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 32(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 40(SP)
+
+rows2205:
+	CMPQ    24(SP), $+16
+	JLT     next2206
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2207
+	MOVQ    40(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	LEAQ    (AX)(CX*8), DI
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(CX*1), Z9
+	VMOVUPS (DI)(CX*2), Z10
+	VMOVUPS (DI)(DX*1), Z11
+	VMOVUPS (DI)(CX*4), Z12
+	VMOVUPS (DI)(BX*1), Z13
+	VMOVUPS (DI)(DX*2), Z14
+	VMOVUPS (DI)(SI*1), Z15
+	JMP     ready2208
+
+zeroed2207:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready2208:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop2209:
+	VMOVUPS      (R10), Z17
+	VBROADCASTSS (AX), Z16
+	LONG $0x407eb262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x407eb262; WORD $0xc952 // VDPBF16PS    Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x407eb262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x407eb262; WORD $0xd952 // VDPBF16PS    Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x407eb262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x407eb262; WORD $0xe952 // VDPBF16PS    Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x407eb262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x407eb262; WORD $0xf952 // VDPBF16PS    Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	LONG $0x407e3262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	LONG $0x407e3262; WORD $0xc952 // VDPBF16PS    Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	LONG $0x407e3262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	LONG $0x407e3262; WORD $0xd952 // VDPBF16PS    Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	LONG $0x407e3262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	LONG $0x407e3262; WORD $0xe952 // VDPBF16PS    Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	LONG $0x407e3262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	LONG $0x407e3262; WORD $0xf952 // VDPBF16PS    Z17, Z16, Z15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop2209
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z9, (DI)(CX*1)
+	VMOVUPS      Z10, (DI)(CX*2)
+	VMOVUPS      Z11, (DI)(DX*1)
+	VMOVUPS      Z12, (DI)(CX*4)
+	VMOVUPS      Z13, (DI)(BX*1)
+	VMOVUPS      Z14, (DI)(DX*2)
+	VMOVUPS      Z15, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+16, 24(SP)
+	JMP          rows2205
+
+next2206:
+rows2210:
+	CMPQ    24(SP), $+8
+	JLT     next2211
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2212
+	MOVQ    40(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	JMP     ready2213
+
+zeroed2212:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2213:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2214:
+	VMOVUPS      (R9), Z9
+	VBROADCASTSS (AX), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x483ed262; WORD $0xc952 // VDPBF16PS    Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x483ed262; WORD $0xd952 // VDPBF16PS    Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	LONG $0x483ed262; WORD $0xe952 // VDPBF16PS    Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	LONG $0x483ed262; WORD $0xf952 // VDPBF16PS    Z9, Z8, Z7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2214
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+8, 24(SP)
+	JMP          rows2210
+
+next2211:
+rows2215:
+	CMPQ    24(SP), $+4
+	JLT     next2216
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2217
+	MOVQ    40(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	JMP     ready2218
+
+zeroed2217:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready2218:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2219:
+	VMOVUPS      (DI), Z5
+	VBROADCASTSS (AX), Z4
+	LONG $0x485ef262; WORD $0xc552 // VDPBF16PS    Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	LONG $0x485ef262; WORD $0xcd52 // VDPBF16PS    Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	LONG $0x485ef262; WORD $0xd552 // VDPBF16PS    Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	LONG $0x485ef262; WORD $0xdd52 // VDPBF16PS    Z5, Z4, Z3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2219
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+4, 24(SP)
+	JMP          rows2215
+
+next2216:
+	MOVQ    24(SP), AX
+	TESTQ   AX, AX
+	JZ      finish2204
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2220
+	MOVQ    40(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS (DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS (CX), Z3
+	JMP     ready2221
+
+zeroed2220:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready2221:
+	MOVQ    32(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2222:
+	VMOVUPS      (R9), Z5
+	VBROADCASTSS (SI), Z4
+	LONG $0x485ef262; WORD $0xc552 // VDPBF16PS    Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	LONG $0x485ef262; WORD $0xcd52 // VDPBF16PS    Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	LONG $0x485ef262; WORD $0xd552 // VDPBF16PS    Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	LONG $0x485ef262; WORD $0xdd52 // VDPBF16PS    Z5, Z4, Z3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2222
+	MOVQ         40(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z3, (AX)
+
+finish2204:
+	ADDQ $+64, 8(SP)
+	ADDQ $+64, 16(SP)
+	SUBQ $+16, (SP)
+	JMP  columns2196
+
+part2199:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole2223
+	MOVQ m+0(FP), AX
+	MOVQ AX, 48(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 56(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 64(SP)
+
+rows2225:
+	CMPQ      48(SP), $+16
+	JLT       next2226
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2227
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	VMOVUPS.Z (DI), K1, Y8
+	VMOVUPS.Z (DI)(CX*1), K1, Y9
+	VMOVUPS.Z (DI)(CX*2), K1, Y10
+	VMOVUPS.Z (DI)(DX*1), K1, Y11
+	VMOVUPS.Z (DI)(CX*4), K1, Y12
+	VMOVUPS.Z (DI)(BX*1), K1, Y13
+	VMOVUPS.Z (DI)(DX*2), K1, Y14
+	VMOVUPS.Z (DI)(SI*1), K1, Y15
+	JMP       ready2228
+
+zeroed2227:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
+
+ready2228:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop2229:
+	VMOVUPS.Z    (R10), K1, Y17
+	VBROADCASTSS (AX), Z16
+	LONG $0x207eb262; WORD $0xc152 // VDPBF16PS    Y17, Y16, Y0
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x207eb262; WORD $0xc952 // VDPBF16PS    Y17, Y16, Y1
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x207eb262; WORD $0xd152 // VDPBF16PS    Y17, Y16, Y2
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x207eb262; WORD $0xd952 // VDPBF16PS    Y17, Y16, Y3
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x207eb262; WORD $0xe152 // VDPBF16PS    Y17, Y16, Y4
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x207eb262; WORD $0xe952 // VDPBF16PS    Y17, Y16, Y5
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x207eb262; WORD $0xf152 // VDPBF16PS    Y17, Y16, Y6
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x207eb262; WORD $0xf952 // VDPBF16PS    Y17, Y16, Y7
+	VBROADCASTSS (DI), Z16
+	LONG $0x207e3262; WORD $0xc152 // VDPBF16PS    Y17, Y16, Y8
+	VBROADCASTSS (DI)(CX*1), Z16
+	LONG $0x207e3262; WORD $0xc952 // VDPBF16PS    Y17, Y16, Y9
+	VBROADCASTSS (DI)(CX*2), Z16
+	LONG $0x207e3262; WORD $0xd152 // VDPBF16PS    Y17, Y16, Y10
+	VBROADCASTSS (DI)(DX*1), Z16
+	LONG $0x207e3262; WORD $0xd952 // VDPBF16PS    Y17, Y16, Y11
+	VBROADCASTSS (DI)(CX*4), Z16
+	LONG $0x207e3262; WORD $0xe152 // VDPBF16PS    Y17, Y16, Y12
+	VBROADCASTSS (DI)(BX*1), Z16
+	LONG $0x207e3262; WORD $0xe952 // VDPBF16PS    Y17, Y16, Y13
+	VBROADCASTSS (DI)(DX*2), Z16
+	LONG $0x207e3262; WORD $0xf152 // VDPBF16PS    Y17, Y16, Y14
+	VBROADCASTSS (DI)(SI*1), Z16
+	LONG $0x207e3262; WORD $0xf952 // VDPBF16PS    Y17, Y16, Y15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop2229
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	VMOVUPS      Y4, K1, (AX)(CX*4)
+	VMOVUPS      Y5, K1, (AX)(BX*1)
+	VMOVUPS      Y6, K1, (AX)(DX*2)
+	VMOVUPS      Y7, K1, (AX)(SI*1)
+	VMOVUPS      Y8, K1, (DI)
+	VMOVUPS      Y9, K1, (DI)(CX*1)
+	VMOVUPS      Y10, K1, (DI)(CX*2)
+	VMOVUPS      Y11, K1, (DI)(DX*1)
+	VMOVUPS      Y12, K1, (DI)(CX*4)
+	VMOVUPS      Y13, K1, (DI)(BX*1)
+	VMOVUPS      Y14, K1, (DI)(DX*2)
+	VMOVUPS      Y15, K1, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+16, 48(SP)
+	JMP          rows2225
+
+next2226:
+rows2230:
+	CMPQ      48(SP), $+8
+	JLT       next2231
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2232
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	JMP       ready2233
+
+zeroed2232:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready2233:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2234:
+	VMOVUPS.Z    (R9), K1, Y9
+	VBROADCASTSS (AX), Z8
+	LONG $0x283ed262; WORD $0xc152 // VDPBF16PS    Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x283ed262; WORD $0xc952 // VDPBF16PS    Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x283ed262; WORD $0xd152 // VDPBF16PS    Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x283ed262; WORD $0xd952 // VDPBF16PS    Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Z8
+	LONG $0x283ed262; WORD $0xe152 // VDPBF16PS    Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Z8
+	LONG $0x283ed262; WORD $0xe952 // VDPBF16PS    Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Z8
+	LONG $0x283ed262; WORD $0xf152 // VDPBF16PS    Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Z8
+	LONG $0x283ed262; WORD $0xf952 // VDPBF16PS    Y9, Y8, Y7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2234
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	VMOVUPS      Y4, K1, (AX)(CX*4)
+	VMOVUPS      Y5, K1, (AX)(BX*1)
+	VMOVUPS      Y6, K1, (AX)(DX*2)
+	VMOVUPS      Y7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+8, 48(SP)
+	JMP          rows2230
+
+next2231:
+rows2235:
+	CMPQ      48(SP), $+4
+	JLT       next2236
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2237
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	JMP       ready2238
+
+zeroed2237:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready2238:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2239:
+	VMOVUPS.Z    (DI), K1, Y5
+	VBROADCASTSS (AX), Z4
+	LONG $0x285ef262; WORD $0xc552 // VDPBF16PS    Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Z4
+	LONG $0x285ef262; WORD $0xcd52 // VDPBF16PS    Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Z4
+	LONG $0x285ef262; WORD $0xd552 // VDPBF16PS    Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Z4
+	LONG $0x285ef262; WORD $0xdd52 // VDPBF16PS    Y5, Y4, Y3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2239
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, K1, (AX)
+	VMOVUPS      Y1, K1, (AX)(CX*1)
+	VMOVUPS      Y2, K1, (AX)(CX*2)
+	VMOVUPS      Y3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+4, 48(SP)
+	JMP          rows2235
+
+next2236:
+	MOVQ      48(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2224
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2240
+	MOVQ      64(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Y0
+	VMOVUPS.Z (DI), K1, Y1
+	VMOVUPS.Z (R8), K1, Y2
+	VMOVUPS.Z (CX), K1, Y3
+	JMP       ready2241
+
+zeroed2240:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready2241:
+	MOVQ    56(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2242:
+	VMOVUPS.Z    (R9), K1, Y5
+	VBROADCASTSS (SI), Z4
+	LONG $0x285ef262; WORD $0xc552 // VDPBF16PS    Y5, Y4, Y0
+	VBROADCASTSS (DI), Z4
+	LONG $0x285ef262; WORD $0xcd52 // VDPBF16PS    Y5, Y4, Y1
+	VBROADCASTSS (R8), Z4
+	LONG $0x285ef262; WORD $0xd552 // VDPBF16PS    Y5, Y4, Y2
+	VBROADCASTSS (CX), Z4
+	LONG $0x285ef262; WORD $0xdd52 // VDPBF16PS    Y5, Y4, Y3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2242
+	MOVQ         64(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, K1, (SI)
+	VMOVUPS      Y1, K1, (DI)
+	VMOVUPS      Y2, K1, (R8)
+	VMOVUPS      Y3, K1, (AX)
+
+finish2224:
+	JMP done2197
+
+whole2223:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 72(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 80(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 88(SP)
+
+rows2244:
+	CMPQ      72(SP), $+16
+	JLT       next2245
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2246
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	VMOVUPS.Z (DI), K1, Z8
+	VMOVUPS.Z (DI)(CX*1), K1, Z9
+	VMOVUPS.Z (DI)(CX*2), K1, Z10
+	VMOVUPS.Z (DI)(DX*1), K1, Z11
+	VMOVUPS.Z (DI)(CX*4), K1, Z12
+	VMOVUPS.Z (DI)(BX*1), K1, Z13
+	VMOVUPS.Z (DI)(DX*2), K1, Z14
+	VMOVUPS.Z (DI)(SI*1), K1, Z15
+	JMP       ready2247
+
+zeroed2246:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready2247:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop2248:
+	VMOVUPS.Z    (R10), K1, Z17
+	VBROADCASTSS (AX), Z16
+	LONG $0x407eb262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z0
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x407eb262; WORD $0xc952 // VDPBF16PS    Z17, Z16, Z1
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x407eb262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z2
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x407eb262; WORD $0xd952 // VDPBF16PS    Z17, Z16, Z3
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x407eb262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z4
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x407eb262; WORD $0xe952 // VDPBF16PS    Z17, Z16, Z5
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x407eb262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z6
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x407eb262; WORD $0xf952 // VDPBF16PS    Z17, Z16, Z7
+	VBROADCASTSS (DI), Z16
+	LONG $0x407e3262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z8
+	VBROADCASTSS (DI)(CX*1), Z16
+	LONG $0x407e3262; WORD $0xc952 // VDPBF16PS    Z17, Z16, Z9
+	VBROADCASTSS (DI)(CX*2), Z16
+	LONG $0x407e3262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z10
+	VBROADCASTSS (DI)(DX*1), Z16
+	LONG $0x407e3262; WORD $0xd952 // VDPBF16PS    Z17, Z16, Z11
+	VBROADCASTSS (DI)(CX*4), Z16
+	LONG $0x407e3262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z12
+	VBROADCASTSS (DI)(BX*1), Z16
+	LONG $0x407e3262; WORD $0xe952 // VDPBF16PS    Z17, Z16, Z13
+	VBROADCASTSS (DI)(DX*2), Z16
+	LONG $0x407e3262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z14
+	VBROADCASTSS (DI)(SI*1), Z16
+	LONG $0x407e3262; WORD $0xf952 // VDPBF16PS    Z17, Z16, Z15
+	ADDQ         R9, R10
+	ADDQ         R8, AX
+	ADDQ         R8, DI
+	DECQ         R11
+	JNZ          loop2248
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX)(CX*8), DI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	VMOVUPS      Z8, K1, (DI)
+	VMOVUPS      Z9, K1, (DI)(CX*1)
+	VMOVUPS      Z10, K1, (DI)(CX*2)
+	VMOVUPS      Z11, K1, (DI)(DX*1)
+	VMOVUPS      Z12, K1, (DI)(CX*4)
+	VMOVUPS      Z13, K1, (DI)(BX*1)
+	VMOVUPS      Z14, K1, (DI)(DX*2)
+	VMOVUPS      Z15, K1, (DI)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+16, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+16, 72(SP)
+	JMP          rows2244
+
+next2245:
+rows2249:
+	CMPQ      72(SP), $+8
+	JLT       next2250
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2251
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	JMP       ready2252
+
+zeroed2251:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2252:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2253:
+	VMOVUPS.Z    (R9), K1, Z9
+	VBROADCASTSS (AX), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x483ed262; WORD $0xc952 // VDPBF16PS    Z9, Z8, Z1
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x483ed262; WORD $0xd952 // VDPBF16PS    Z9, Z8, Z3
+	VBROADCASTSS (AX)(CX*4), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	VBROADCASTSS (AX)(BX*1), Z8
+	LONG $0x483ed262; WORD $0xe952 // VDPBF16PS    Z9, Z8, Z5
+	VBROADCASTSS (AX)(DX*2), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	VBROADCASTSS (AX)(SI*1), Z8
+	LONG $0x483ed262; WORD $0xf952 // VDPBF16PS    Z9, Z8, Z7
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2253
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+8, 72(SP)
+	JMP          rows2249
+
+next2250:
+rows2254:
+	CMPQ      72(SP), $+4
+	JLT       next2255
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2256
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	JMP       ready2257
+
+zeroed2256:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready2257:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2258:
+	VMOVUPS.Z    (DI), K1, Z5
+	VBROADCASTSS (AX), Z4
+	LONG $0x485ef262; WORD $0xc552 // VDPBF16PS    Z5, Z4, Z0
+	VBROADCASTSS (AX)(CX*1), Z4
+	LONG $0x485ef262; WORD $0xcd52 // VDPBF16PS    Z5, Z4, Z1
+	VBROADCASTSS (AX)(CX*2), Z4
+	LONG $0x485ef262; WORD $0xd552 // VDPBF16PS    Z5, Z4, Z2
+	VBROADCASTSS (AX)(DX*1), Z4
+	LONG $0x485ef262; WORD $0xdd52 // VDPBF16PS    Z5, Z4, Z3
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2258
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+4, 72(SP)
+	JMP          rows2254
+
+next2255:
+	MOVQ      72(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2243
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2259
+	MOVQ      88(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (CX), K1, Z3
+	JMP       ready2260
+
+zeroed2259:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready2260:
+	MOVQ    80(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2261:
+	VMOVUPS.Z    (R9), K1, Z5
+	VBROADCASTSS (SI), Z4
+	LONG $0x485ef262; WORD $0xc552 // VDPBF16PS    Z5, Z4, Z0
+	VBROADCASTSS (DI), Z4
+	LONG $0x485ef262; WORD $0xcd52 // VDPBF16PS    Z5, Z4, Z1
+	VBROADCASTSS (R8), Z4
+	LONG $0x485ef262; WORD $0xd552 // VDPBF16PS    Z5, Z4, Z2
+	VBROADCASTSS (CX), Z4
+	LONG $0x485ef262; WORD $0xdd52 // VDPBF16PS    Z5, Z4, Z3
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2261
+	MOVQ         88(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z1, K1, (DI)
+	VMOVUPS      Z2, K1, (R8)
+	VMOVUPS      Z3, K1, (AX)
+
+finish2243:
+	JMP done2197
+
+full2200:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 96(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 104(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 112(SP)
+
+rows2263:
+	CMPQ    96(SP), $+8
+	JLT     next2264
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2265
+	MOVQ    112(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	VMOVUPS (AX)(CX*4), Z8
+	VMOVUPS 64(AX)(CX*4), Z9
+	VMOVUPS (AX)(BX*1), Z10
+	VMOVUPS 64(AX)(BX*1), Z11
+	VMOVUPS (AX)(DX*2), Z12
+	VMOVUPS 64(AX)(DX*2), Z13
+	VMOVUPS (AX)(SI*1), Z14
+	VMOVUPS 64(AX)(SI*1), Z15
+	JMP     ready2266
+
+zeroed2265:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready2266:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2267:
+	VMOVUPS      (R9), Z17
+	VMOVUPS      64(R9), Z18
+	VBROADCASTSS (AX), Z16
+	LONG $0x407eb262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z0
+	LONG $0x407eb262; WORD $0xca52 // VDPBF16PS    Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x407eb262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z2
+	LONG $0x407eb262; WORD $0xda52 // VDPBF16PS    Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x407eb262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z4
+	LONG $0x407eb262; WORD $0xea52 // VDPBF16PS    Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x407eb262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z6
+	LONG $0x407eb262; WORD $0xfa52 // VDPBF16PS    Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x407e3262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z8
+	LONG $0x407e3262; WORD $0xca52 // VDPBF16PS    Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x407e3262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z10
+	LONG $0x407e3262; WORD $0xda52 // VDPBF16PS    Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x407e3262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z12
+	LONG $0x407e3262; WORD $0xea52 // VDPBF16PS    Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x407e3262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z14
+	LONG $0x407e3262; WORD $0xfa52 // VDPBF16PS    Z18, Z16, Z15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2267
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+8, 96(SP)
+	JMP          rows2263
+
+next2264:
+rows2268:
+	CMPQ    96(SP), $+4
+	JLT     next2269
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2270
+	MOVQ    112(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	JMP     ready2271
+
+zeroed2270:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2271:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2272:
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
+	VBROADCASTSS (AX), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x483ed262; WORD $0xca52 // VDPBF16PS    Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x483ed262; WORD $0xda52 // VDPBF16PS    Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x483ed262; WORD $0xea52 // VDPBF16PS    Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x483ed262; WORD $0xfa52 // VDPBF16PS    Z10, Z8, Z7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2272
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+4, 96(SP)
+	JMP          rows2268
+
+next2269:
+	MOVQ    96(SP), AX
+	TESTQ   AX, AX
+	JZ      finish2262
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2273
+	MOVQ    112(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS (DI), Z2
+	VMOVUPS 64(DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	JMP     ready2274
+
+zeroed2273:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2274:
+	MOVQ    104(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2275:
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
+	VBROADCASTSS (SI), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x483ed262; WORD $0xca52 // VDPBF16PS    Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x483ed262; WORD $0xda52 // VDPBF16PS    Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x483ed262; WORD $0xea52 // VDPBF16PS    Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x483ed262; WORD $0xfa52 // VDPBF16PS    Z10, Z8, Z7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2275
+	MOVQ         112(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+
+finish2262:
+	ADDQ $+128, 8(SP)
+	ADDQ $+128, 16(SP)
+	SUBQ $+32, (SP)
+	JMP  columns2196
+
+part2201:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole2276
+	MOVQ m+0(FP), AX
+	MOVQ AX, 120(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 128(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 136(SP)
+
+rows2278:
+	CMPQ      120(SP), $+8
+	JLT       next2279
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2280
+	MOVQ      136(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Y9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Y11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Y13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Y15
+	JMP       ready2281
+
+zeroed2280:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+	VXORPS Z8, Z8, Z8
+	VXORPS Y9, Y9, Y9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Y13, Y13, Y13
+	VXORPS Z14, Z14, Z14
+	VXORPS Y15, Y15, Y15
+
+ready2281:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2282:
+	VMOVUPS      (R9), Z17
+	VMOVUPS.Z    64(R9), K1, Y18
+	VBROADCASTSS (AX), Z16
+	LONG $0x407eb262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z0
+	LONG $0x207eb262; WORD $0xca52 // VDPBF16PS    Y18, Y16, Y1
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x407eb262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z2
+	LONG $0x207eb262; WORD $0xda52 // VDPBF16PS    Y18, Y16, Y3
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x407eb262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z4
+	LONG $0x207eb262; WORD $0xea52 // VDPBF16PS    Y18, Y16, Y5
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x407eb262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z6
+	LONG $0x207eb262; WORD $0xfa52 // VDPBF16PS    Y18, Y16, Y7
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x407e3262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z8
+	LONG $0x207e3262; WORD $0xca52 // VDPBF16PS    Y18, Y16, Y9
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x407e3262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z10
+	LONG $0x207e3262; WORD $0xda52 // VDPBF16PS    Y18, Y16, Y11
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x407e3262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z12
+	LONG $0x207e3262; WORD $0xea52 // VDPBF16PS    Y18, Y16, Y13
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x407e3262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z14
+	LONG $0x207e3262; WORD $0xfa52 // VDPBF16PS    Y18, Y16, Y15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2282
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Y9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Y11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Y13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Y15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+8, 120(SP)
+	JMP          rows2278
+
+next2279:
+rows2283:
+	CMPQ      120(SP), $+4
+	JLT       next2284
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2285
+	MOVQ      136(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	JMP       ready2286
+
+zeroed2285:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready2286:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2287:
+	VMOVUPS      (DI), Z9
+	VMOVUPS.Z    64(DI), K1, Y10
+	VBROADCASTSS (AX), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x283ed262; WORD $0xca52 // VDPBF16PS    Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x283ed262; WORD $0xda52 // VDPBF16PS    Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x283ed262; WORD $0xea52 // VDPBF16PS    Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x283ed262; WORD $0xfa52 // VDPBF16PS    Y10, Y8, Y7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2287
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+4, 120(SP)
+	JMP          rows2283
+
+next2284:
+	MOVQ      120(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2277
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2288
+	MOVQ      136(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Y1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Y3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Y5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Y7
+	JMP       ready2289
+
+zeroed2288:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready2289:
+	MOVQ    128(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2290:
+	VMOVUPS      (R9), Z9
+	VMOVUPS.Z    64(R9), K1, Y10
+	VBROADCASTSS (SI), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x283ed262; WORD $0xca52 // VDPBF16PS    Y10, Y8, Y1
+	VBROADCASTSS (DI), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x283ed262; WORD $0xda52 // VDPBF16PS    Y10, Y8, Y3
+	VBROADCASTSS (R8), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x283ed262; WORD $0xea52 // VDPBF16PS    Y10, Y8, Y5
+	VBROADCASTSS (CX), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x283ed262; WORD $0xfa52 // VDPBF16PS    Y10, Y8, Y7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2290
+	MOVQ         136(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Y1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Y3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Y5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Y7, K1, 64(AX)
+
+finish2277:
+	JMP done2197
+
+whole2276:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 144(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 152(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 160(SP)
+
+rows2292:
+	CMPQ      144(SP), $+8
+	JLT       next2293
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2294
+	MOVQ      160(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Z9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Z11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
+	JMP       ready2295
+
+zeroed2294:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready2295:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2296:
+	VMOVUPS      (R9), Z17
+	VMOVUPS.Z    64(R9), K1, Z18
+	VBROADCASTSS (AX), Z16
+	LONG $0x407eb262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z0
+	LONG $0x407eb262; WORD $0xca52 // VDPBF16PS    Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	LONG $0x407eb262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z2
+	LONG $0x407eb262; WORD $0xda52 // VDPBF16PS    Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	LONG $0x407eb262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z4
+	LONG $0x407eb262; WORD $0xea52 // VDPBF16PS    Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	LONG $0x407eb262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z6
+	LONG $0x407eb262; WORD $0xfa52 // VDPBF16PS    Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	LONG $0x407e3262; WORD $0xc152 // VDPBF16PS    Z17, Z16, Z8
+	LONG $0x407e3262; WORD $0xca52 // VDPBF16PS    Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	LONG $0x407e3262; WORD $0xd152 // VDPBF16PS    Z17, Z16, Z10
+	LONG $0x407e3262; WORD $0xda52 // VDPBF16PS    Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	LONG $0x407e3262; WORD $0xe152 // VDPBF16PS    Z17, Z16, Z12
+	LONG $0x407e3262; WORD $0xea52 // VDPBF16PS    Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	LONG $0x407e3262; WORD $0xf152 // VDPBF16PS    Z17, Z16, Z14
+	LONG $0x407e3262; WORD $0xfa52 // VDPBF16PS    Z18, Z16, Z15
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2296
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+8, 144(SP)
+	JMP          rows2292
+
+next2293:
+rows2297:
+	CMPQ      144(SP), $+4
+	JLT       next2298
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2299
+	MOVQ      160(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	JMP       ready2300
+
+zeroed2299:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2300:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2301:
+	VMOVUPS      (DI), Z9
+	VMOVUPS.Z    64(DI), K1, Z10
+	VBROADCASTSS (AX), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x483ed262; WORD $0xca52 // VDPBF16PS    Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x483ed262; WORD $0xda52 // VDPBF16PS    Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x483ed262; WORD $0xea52 // VDPBF16PS    Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x483ed262; WORD $0xfa52 // VDPBF16PS    Z10, Z8, Z7
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2301
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+4, 144(SP)
+	JMP          rows2297
+
+next2298:
+	MOVQ      144(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2291
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2302
+	MOVQ      160(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Z5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Z7
+	JMP       ready2303
+
+zeroed2302:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready2303:
+	MOVQ    152(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2304:
+	VMOVUPS      (R9), Z9
+	VMOVUPS.Z    64(R9), K1, Z10
+	VBROADCASTSS (SI), Z8
+	LONG $0x483ed262; WORD $0xc152 // VDPBF16PS    Z9, Z8, Z0
+	LONG $0x483ed262; WORD $0xca52 // VDPBF16PS    Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	LONG $0x483ed262; WORD $0xd152 // VDPBF16PS    Z9, Z8, Z2
+	LONG $0x483ed262; WORD $0xda52 // VDPBF16PS    Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	LONG $0x483ed262; WORD $0xe152 // VDPBF16PS    Z9, Z8, Z4
+	LONG $0x483ed262; WORD $0xea52 // VDPBF16PS    Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	LONG $0x483ed262; WORD $0xf152 // VDPBF16PS    Z9, Z8, Z6
+	LONG $0x483ed262; WORD $0xfa52 // VDPBF16PS    Z10, Z8, Z7
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2304
+	MOVQ         160(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+
+finish2291:
+	JMP done2197
+
+full2202:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 168(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 176(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 184(SP)
+
+rows2306:
+	CMPQ    168(SP), $+8
+	JLT     next2307
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2308
+	MOVQ    184(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	VMOVUPS (AX)(CX*4), Z12
+	VMOVUPS 64(AX)(CX*4), Z13
+	VMOVUPS 128(AX)(CX*4), Z14
+	VMOVUPS (AX)(BX*1), Z15
+	VMOVUPS 64(AX)(BX*1), Z16
+	VMOVUPS 128(AX)(BX*1), Z17
+	VMOVUPS (AX)(DX*2), Z18
+	VMOVUPS 64(AX)(DX*2), Z19
+	VMOVUPS 128(AX)(DX*2), Z20
+	VMOVUPS (AX)(SI*1), Z21
+	VMOVUPS 64(AX)(SI*1), Z22
+	VMOVUPS 128(AX)(SI*1), Z23
+	JMP     ready2309
+
+zeroed2308:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+
+ready2309:
+	MOVQ 176(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2310:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS      128(R9), Z27
+	VBROADCASTSS (AX), Z24
+	LONG $0x403e9262; WORD $0xc152 // VDPBF16PS    Z25, Z24, Z0
+	LONG $0x403e9262; WORD $0xca52 // VDPBF16PS    Z26, Z24, Z1
+	LONG $0x403e9262; WORD $0xd352 // VDPBF16PS    Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	LONG $0x403e9262; WORD $0xd952 // VDPBF16PS    Z25, Z24, Z3
+	LONG $0x403e9262; WORD $0xe252 // VDPBF16PS    Z26, Z24, Z4
+	LONG $0x403e9262; WORD $0xeb52 // VDPBF16PS    Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	LONG $0x403e9262; WORD $0xf152 // VDPBF16PS    Z25, Z24, Z6
+	LONG $0x403e9262; WORD $0xfa52 // VDPBF16PS    Z26, Z24, Z7
+	LONG $0x403e1262; WORD $0xc352 // VDPBF16PS    Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	LONG $0x403e1262; WORD $0xc952 // VDPBF16PS    Z25, Z24, Z9
+	LONG $0x403e1262; WORD $0xd252 // VDPBF16PS    Z26, Z24, Z10
+	LONG $0x403e1262; WORD $0xdb52 // VDPBF16PS    Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	LONG $0x403e1262; WORD $0xe152 // VDPBF16PS    Z25, Z24, Z12
+	LONG $0x403e1262; WORD $0xea52 // VDPBF16PS    Z26, Z24, Z13
+	LONG $0x403e1262; WORD $0xf352 // VDPBF16PS    Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	LONG $0x403e1262; WORD $0xf952 // VDPBF16PS    Z25, Z24, Z15
+	LONG $0x403e8262; WORD $0xc252 // VDPBF16PS    Z26, Z24, Z16
+	LONG $0x403e8262; WORD $0xcb52 // VDPBF16PS    Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	LONG $0x403e8262; WORD $0xd152 // VDPBF16PS    Z25, Z24, Z18
+	LONG $0x403e8262; WORD $0xda52 // VDPBF16PS    Z26, Z24, Z19
+	LONG $0x403e8262; WORD $0xe352 // VDPBF16PS    Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	LONG $0x403e8262; WORD $0xe952 // VDPBF16PS    Z25, Z24, Z21
+	LONG $0x403e8262; WORD $0xf252 // VDPBF16PS    Z26, Z24, Z22
+	LONG $0x403e8262; WORD $0xfb52 // VDPBF16PS    Z27, Z24, Z23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2310
+	MOVQ         184(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 176(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 184(SP)
+	SUBQ         $+8, 168(SP)
+	JMP          rows2306
+
+next2307:
+rows2311:
+	CMPQ    168(SP), $+4
+	JLT     next2312
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2313
+	MOVQ    184(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	JMP     ready2314
+
+zeroed2313:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready2314:
+	MOVQ 176(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2315:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS      128(DI), Z15
+	VBROADCASTSS (AX), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x481ed262; WORD $0xd752 // VDPBF16PS    Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x481ed262; WORD $0xef52 // VDPBF16PS    Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x481e5262; WORD $0xc752 // VDPBF16PS    Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x481e5262; WORD $0xdf52 // VDPBF16PS    Z15, Z12, Z11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2315
+	MOVQ         184(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 176(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 184(SP)
+	SUBQ         $+4, 168(SP)
+	JMP          rows2311
+
+next2312:
+	MOVQ    168(SP), AX
+	TESTQ   AX, AX
+	JZ      finish2305
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed2316
+	MOVQ    184(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS (DI), Z3
+	VMOVUPS 64(DI), Z4
+	VMOVUPS 128(DI), Z5
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS (CX), Z9
+	VMOVUPS 64(CX), Z10
+	VMOVUPS 128(CX), Z11
+	JMP     ready2317
+
+zeroed2316:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready2317:
+	MOVQ    176(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2318:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS      128(R9), Z15
+	VBROADCASTSS (SI), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x481ed262; WORD $0xd752 // VDPBF16PS    Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x481ed262; WORD $0xef52 // VDPBF16PS    Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x481e5262; WORD $0xc752 // VDPBF16PS    Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x481e5262; WORD $0xdf52 // VDPBF16PS    Z15, Z12, Z11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2318
+	MOVQ         184(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, 128(AX)
+
+finish2305:
+	ADDQ $+192, 8(SP)
+	ADDQ $+192, 16(SP)
+	SUBQ $+48, (SP)
+	JMP  columns2196
+
+part2203:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole2319
+	MOVQ m+0(FP), AX
+	MOVQ AX, 192(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 200(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 208(SP)
+
+rows2321:
+	CMPQ      192(SP), $+8
+	JLT       next2322
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2323
+	MOVQ      208(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Y14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Y17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Y20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Y23
+	JMP       ready2324
+
+zeroed2323:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Y14, Y14, Y14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Y17, Y17, Y17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Y20, Y20, Y20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Y23, Y23, Y23
+
+ready2324:
+	MOVQ 200(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2325:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS.Z    128(R9), K1, Y27
+	VBROADCASTSS (AX), Z24
+	LONG $0x403e9262; WORD $0xc152 // VDPBF16PS    Z25, Z24, Z0
+	LONG $0x403e9262; WORD $0xca52 // VDPBF16PS    Z26, Z24, Z1
+	LONG $0x203e9262; WORD $0xd352 // VDPBF16PS    Y27, Y24, Y2
+	VBROADCASTSS (AX)(CX*1), Z24
+	LONG $0x403e9262; WORD $0xd952 // VDPBF16PS    Z25, Z24, Z3
+	LONG $0x403e9262; WORD $0xe252 // VDPBF16PS    Z26, Z24, Z4
+	LONG $0x203e9262; WORD $0xeb52 // VDPBF16PS    Y27, Y24, Y5
+	VBROADCASTSS (AX)(CX*2), Z24
+	LONG $0x403e9262; WORD $0xf152 // VDPBF16PS    Z25, Z24, Z6
+	LONG $0x403e9262; WORD $0xfa52 // VDPBF16PS    Z26, Z24, Z7
+	LONG $0x203e1262; WORD $0xc352 // VDPBF16PS    Y27, Y24, Y8
+	VBROADCASTSS (AX)(DX*1), Z24
+	LONG $0x403e1262; WORD $0xc952 // VDPBF16PS    Z25, Z24, Z9
+	LONG $0x403e1262; WORD $0xd252 // VDPBF16PS    Z26, Z24, Z10
+	LONG $0x203e1262; WORD $0xdb52 // VDPBF16PS    Y27, Y24, Y11
+	VBROADCASTSS (AX)(CX*4), Z24
+	LONG $0x403e1262; WORD $0xe152 // VDPBF16PS    Z25, Z24, Z12
+	LONG $0x403e1262; WORD $0xea52 // VDPBF16PS    Z26, Z24, Z13
+	LONG $0x203e1262; WORD $0xf352 // VDPBF16PS    Y27, Y24, Y14
+	VBROADCASTSS (AX)(BX*1), Z24
+	LONG $0x403e1262; WORD $0xf952 // VDPBF16PS    Z25, Z24, Z15
+	LONG $0x403e8262; WORD $0xc252 // VDPBF16PS    Z26, Z24, Z16
+	LONG $0x203e8262; WORD $0xcb52 // VDPBF16PS    Y27, Y24, Y17
+	VBROADCASTSS (AX)(DX*2), Z24
+	LONG $0x403e8262; WORD $0xd152 // VDPBF16PS    Z25, Z24, Z18
+	LONG $0x403e8262; WORD $0xda52 // VDPBF16PS    Z26, Z24, Z19
+	LONG $0x203e8262; WORD $0xe352 // VDPBF16PS    Y27, Y24, Y20
+	VBROADCASTSS (AX)(SI*1), Z24
+	LONG $0x403e8262; WORD $0xe952 // VDPBF16PS    Z25, Z24, Z21
+	LONG $0x403e8262; WORD $0xf252 // VDPBF16PS    Z26, Z24, Z22
+	LONG $0x203e8262; WORD $0xfb52 // VDPBF16PS    Y27, Y24, Y23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2325
+	MOVQ         208(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Y14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Y17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Y20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Y23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 200(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 208(SP)
+	SUBQ         $+8, 192(SP)
+	JMP          rows2321
+
+next2322:
+rows2326:
+	CMPQ      192(SP), $+4
+	JLT       next2327
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2328
+	MOVQ      208(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	JMP       ready2329
+
+zeroed2328:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready2329:
+	MOVQ 200(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2330:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS.Z    128(DI), K1, Y15
+	VBROADCASTSS (AX), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x281ed262; WORD $0xd752 // VDPBF16PS    Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x281ed262; WORD $0xef52 // VDPBF16PS    Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x281e5262; WORD $0xc752 // VDPBF16PS    Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x281e5262; WORD $0xdf52 // VDPBF16PS    Y15, Y12, Y11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2330
+	MOVQ         208(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 200(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 208(SP)
+	SUBQ         $+4, 192(SP)
+	JMP          rows2326
+
+next2327:
+	MOVQ      192(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2320
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2331
+	MOVQ      208(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Y2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Y5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Y8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Y11
+	JMP       ready2332
+
+zeroed2331:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready2332:
+	MOVQ    200(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2333:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS.Z    128(R9), K1, Y15
+	VBROADCASTSS (SI), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x281ed262; WORD $0xd752 // VDPBF16PS    Y15, Y12, Y2
+	VBROADCASTSS (DI), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x281ed262; WORD $0xef52 // VDPBF16PS    Y15, Y12, Y5
+	VBROADCASTSS (R8), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x281e5262; WORD $0xc752 // VDPBF16PS    Y15, Y12, Y8
+	VBROADCASTSS (CX), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x281e5262; WORD $0xdf52 // VDPBF16PS    Y15, Y12, Y11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2333
+	MOVQ         208(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Y2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Y5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Y8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Y11, K1, 128(AX)
+
+finish2320:
+	JMP done2197
+
+whole2319:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 216(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 224(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 232(SP)
+
+rows2335:
+	CMPQ      216(SP), $+8
+	JLT       next2336
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2337
+	MOVQ      232(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Z14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Z17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Z20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
+	JMP       ready2338
+
+zeroed2337:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+
+ready2338:
+	MOVQ 224(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop2339:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS.Z    128(R9), K1, Z27
+	VBROADCASTSS (AX), Z24
+	LONG $0x403e9262; WORD $0xc152 // VDPBF16PS    Z25, Z24, Z0
+	LONG $0x403e9262; WORD $0xca52 // VDPBF16PS    Z26, Z24, Z1
+	LONG $0x403e9262; WORD $0xd352 // VDPBF16PS    Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	LONG $0x403e9262; WORD $0xd952 // VDPBF16PS    Z25, Z24, Z3
+	LONG $0x403e9262; WORD $0xe252 // VDPBF16PS    Z26, Z24, Z4
+	LONG $0x403e9262; WORD $0xeb52 // VDPBF16PS    Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	LONG $0x403e9262; WORD $0xf152 // VDPBF16PS    Z25, Z24, Z6
+	LONG $0x403e9262; WORD $0xfa52 // VDPBF16PS    Z26, Z24, Z7
+	LONG $0x403e1262; WORD $0xc352 // VDPBF16PS    Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	LONG $0x403e1262; WORD $0xc952 // VDPBF16PS    Z25, Z24, Z9
+	LONG $0x403e1262; WORD $0xd252 // VDPBF16PS    Z26, Z24, Z10
+	LONG $0x403e1262; WORD $0xdb52 // VDPBF16PS    Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	LONG $0x403e1262; WORD $0xe152 // VDPBF16PS    Z25, Z24, Z12
+	LONG $0x403e1262; WORD $0xea52 // VDPBF16PS    Z26, Z24, Z13
+	LONG $0x403e1262; WORD $0xf352 // VDPBF16PS    Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	LONG $0x403e1262; WORD $0xf952 // VDPBF16PS    Z25, Z24, Z15
+	LONG $0x403e8262; WORD $0xc252 // VDPBF16PS    Z26, Z24, Z16
+	LONG $0x403e8262; WORD $0xcb52 // VDPBF16PS    Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	LONG $0x403e8262; WORD $0xd152 // VDPBF16PS    Z25, Z24, Z18
+	LONG $0x403e8262; WORD $0xda52 // VDPBF16PS    Z26, Z24, Z19
+	LONG $0x403e8262; WORD $0xe352 // VDPBF16PS    Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	LONG $0x403e8262; WORD $0xe952 // VDPBF16PS    Z25, Z24, Z21
+	LONG $0x403e8262; WORD $0xf252 // VDPBF16PS    Z26, Z24, Z22
+	LONG $0x403e8262; WORD $0xfb52 // VDPBF16PS    Z27, Z24, Z23
+	ADDQ         R8, R9
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop2339
+	MOVQ         232(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 224(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 232(SP)
+	SUBQ         $+8, 216(SP)
+	JMP          rows2335
+
+next2336:
+rows2340:
+	CMPQ      216(SP), $+4
+	JLT       next2341
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2342
+	MOVQ      232(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	JMP       ready2343
+
+zeroed2342:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready2343:
+	MOVQ 224(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop2344:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS.Z    128(DI), K1, Z15
+	VBROADCASTSS (AX), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x481ed262; WORD $0xd752 // VDPBF16PS    Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x481ed262; WORD $0xef52 // VDPBF16PS    Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x481e5262; WORD $0xc752 // VDPBF16PS    Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x481e5262; WORD $0xdf52 // VDPBF16PS    Z15, Z12, Z11
+	ADDQ         SI, DI
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop2344
+	MOVQ         232(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 224(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 232(SP)
+	SUBQ         $+4, 216(SP)
+	JMP          rows2340
+
+next2341:
+	MOVQ      216(SP), AX
+	TESTQ     AX, AX
+	JZ        finish2334
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed2345
+	MOVQ      232(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Z2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Z5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Z8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Z11
+	JMP       ready2346
+
+zeroed2345:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready2346:
+	MOVQ    224(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop2347:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS.Z    128(R9), K1, Z15
+	VBROADCASTSS (SI), Z12
+	LONG $0x481ed262; WORD $0xc552 // VDPBF16PS    Z13, Z12, Z0
+	LONG $0x481ed262; WORD $0xce52 // VDPBF16PS    Z14, Z12, Z1
+	LONG $0x481ed262; WORD $0xd752 // VDPBF16PS    Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	LONG $0x481ed262; WORD $0xdd52 // VDPBF16PS    Z13, Z12, Z3
+	LONG $0x481ed262; WORD $0xe652 // VDPBF16PS    Z14, Z12, Z4
+	LONG $0x481ed262; WORD $0xef52 // VDPBF16PS    Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	LONG $0x481ed262; WORD $0xf552 // VDPBF16PS    Z13, Z12, Z6
+	LONG $0x481ed262; WORD $0xfe52 // VDPBF16PS    Z14, Z12, Z7
+	LONG $0x481e5262; WORD $0xc752 // VDPBF16PS    Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	LONG $0x481e5262; WORD $0xcd52 // VDPBF16PS    Z13, Z12, Z9
+	LONG $0x481e5262; WORD $0xd652 // VDPBF16PS    Z14, Z12, Z10
+	LONG $0x481e5262; WORD $0xdf52 // VDPBF16PS    Z15, Z12, Z11
+	ADDQ         BX, R9
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop2347
+	MOVQ         232(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, K1, 128(AX)
+
+finish2334:
+	JMP done2197
 
 // func toBFloat16AVX2(dst *uint16, x *float32, blocks int)
 // Requires: AVX, AVX2
 TEXT ·toBFloat16AVX2(SB), NOSPLIT, $0-24
+	VMOVUPS rounding0<>+0(SB), Y0
+	VMOVUPS rounding1<>+0(SB), Y1
+	VMOVUPS rounding2<>+0(SB), Y2
+	VMOVUPS rounding3<>+0(SB), Y3
+	VMOVUPS rounding4<>+0(SB), Y4
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    blocks+16(FP), DX
-	VMOVDQU bfloat16One<>+0(SB), Y0
-	VMOVDQU bfloat16Half<>+0(SB), Y1
-	VMOVDQU bfloat16Quiet<>+0(SB), Y2
 
-loop1846:
-	VMOVUPS   (CX), Y3
-	VPSRLD    $0x10, Y3, Y5
-	VPAND     Y0, Y5, Y4
-	VPADDD    Y1, Y4, Y4
-	VPADDD    Y3, Y4, Y4
-	VPSRLD    $0x10, Y4, Y4
-	VCMPPS    $0x03, Y3, Y3, Y3
-	VPOR      Y2, Y5, Y5
-	VBLENDVPS Y3, Y5, Y4, Y4
-	VMOVUPS   32(CX), Y3
-	VPSRLD    $0x10, Y3, Y6
-	VPAND     Y0, Y6, Y5
+loop2348:
+	VMOVUPS   (CX), Y5
+	VMOVUPS   32(CX), Y6
+	VPSRLD    $0x10, Y5, Y7
+	VPAND     Y0, Y7, Y7
+	VPADDD    Y1, Y7, Y7
+	VPADDD    Y5, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y9
+	VPOR      Y2, Y5, Y8
+	VBLENDVPS Y9, Y8, Y7, Y7
+	VPAND     Y3, Y5, Y9
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQD  Y8, Y9, Y9
+	VPAND     Y4, Y5, Y8
+	VBLENDVPS Y9, Y8, Y7, Y7
+	VPSRLD    $0x10, Y6, Y5
+	VPAND     Y0, Y5, Y5
 	VPADDD    Y1, Y5, Y5
-	VPADDD    Y3, Y5, Y5
+	VPADDD    Y6, Y5, Y5
+	VCMPPS    $0x03, Y6, Y6, Y9
+	VPOR      Y2, Y6, Y8
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VPAND     Y3, Y6, Y9
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQD  Y8, Y9, Y9
+	VPAND     Y4, Y6, Y8
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VPSRLD    $0x10, Y7, Y7
 	VPSRLD    $0x10, Y5, Y5
-	VCMPPS    $0x03, Y3, Y3, Y3
-	VPOR      Y2, Y6, Y6
-	VBLENDVPS Y3, Y6, Y5, Y5
-	VPACKUSDW Y5, Y4, Y3
-	VPERMQ    $0xd8, Y3, Y3
-	VMOVDQU   Y3, (AX)
+	VPACKUSDW Y5, Y7, Y7
+	VPERMQ    $0xd8, Y7, Y7
+	VMOVUPS   Y7, (AX)
 	ADDQ      $+64, CX
 	ADDQ      $+32, AX
 	DECQ      DX
-	JNZ       loop1846
+	JNZ       loop2348
+	VZEROUPPER
+	RET
+
+// func pairRowsAVX2(dst *float32, x *float32, ld int, rows int, c int)
+// Requires: AVX, AVX2
+TEXT ·pairRowsAVX2(SB), NOSPLIT, $56-40
+	VMOVUPS rounding0<>+0(SB), Y0
+	VMOVUPS rounding1<>+0(SB), Y1
+	VMOVUPS rounding2<>+0(SB), Y2
+	VMOVUPS rounding3<>+0(SB), Y3
+	VMOVUPS rounding4<>+0(SB), Y4
+	MOVQ    c+32(FP), AX
+	ANDQ    $+7, AX
+	MOVQ    AX, 32(SP)
+	NEGQ    AX
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y5
+	VMOVUPS Y5, (SP)
+	MOVQ    c+32(FP), AX
+	MOVQ    AX, 40(SP)
+	XORL    AX, AX
+	MOVQ    AX, 48(SP)
+
+channels2349:
+	CMPQ 40(SP), $+8
+	JLT  next2351
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	ADDQ 48(SP), AX
+	ADDQ 48(SP), CX
+	MOVQ ld+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ c+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+24(FP), SI
+
+loop2352:
+	VMOVUPS   (CX), Y5
+	VMOVUPS   (CX)(DX*1), Y6
+	VPSRLD    $0x10, Y5, Y7
+	VPAND     Y0, Y7, Y7
+	VPADDD    Y1, Y7, Y7
+	VPADDD    Y5, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y9
+	VPOR      Y2, Y5, Y8
+	VBLENDVPS Y9, Y8, Y7, Y7
+	VPAND     Y3, Y5, Y9
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQD  Y8, Y9, Y9
+	VPAND     Y4, Y5, Y8
+	VBLENDVPS Y9, Y8, Y7, Y7
+	VPSRLD    $0x10, Y6, Y5
+	VPAND     Y0, Y5, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y6, Y5, Y5
+	VCMPPS    $0x03, Y6, Y6, Y9
+	VPOR      Y2, Y6, Y8
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VPAND     Y3, Y6, Y9
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQD  Y8, Y9, Y9
+	VPAND     Y4, Y6, Y8
+	VBLENDVPS Y9, Y8, Y5, Y5
+	VPSRLD    $0x10, Y7, Y7
+	VPBLENDW  $0xaa, Y5, Y7, Y7
+	VMOVUPS   Y7, (AX)
+	LEAQ      (CX)(DX*2), CX
+	ADDQ      BX, AX
+	DECQ      SI
+	JNZ       loop2352
+	ADDQ      $+32, 48(SP)
+	SUBQ      $+8, 40(SP)
+	JMP       channels2349
+
+next2351:
+	CMPQ 40(SP), $+0
+	JLE  done2350
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	ADDQ 48(SP), AX
+	ADDQ 48(SP), CX
+	MOVQ ld+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ c+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+24(FP), SI
+
+loop2353:
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (CX), Y5, Y5
+	VMOVUPS      (SP), Y6
+	VMASKMOVPS   (CX)(DX*1), Y6, Y6
+	VPSRLD       $0x10, Y5, Y7
+	VPAND        Y0, Y7, Y7
+	VPADDD       Y1, Y7, Y7
+	VPADDD       Y5, Y7, Y7
+	VCMPPS       $0x03, Y5, Y5, Y9
+	VPOR         Y2, Y5, Y8
+	VBLENDVPS    Y9, Y8, Y7, Y7
+	VPAND        Y3, Y5, Y9
+	VPXOR        Y8, Y8, Y8
+	VPCMPEQD     Y8, Y9, Y9
+	VPAND        Y4, Y5, Y8
+	VBLENDVPS    Y9, Y8, Y7, Y7
+	VPSRLD       $0x10, Y6, Y5
+	VPAND        Y0, Y5, Y5
+	VPADDD       Y1, Y5, Y5
+	VPADDD       Y6, Y5, Y5
+	VCMPPS       $0x03, Y6, Y6, Y9
+	VPOR         Y2, Y6, Y8
+	VBLENDVPS    Y9, Y8, Y5, Y5
+	VPAND        Y3, Y6, Y9
+	VPXOR        Y8, Y8, Y8
+	VPCMPEQD     Y8, Y9, Y9
+	VPAND        Y4, Y6, Y8
+	VBLENDVPS    Y9, Y8, Y5, Y5
+	VPSRLD       $0x10, Y7, Y7
+	VPBLENDW     $0xaa, Y5, Y7, Y7
+	LEAQ         (AX), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two2354
+	VMOVUPS      X7, (DI)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, DI
+
+two2354:
+	TESTB    $0x02, 32(SP)
+	JZ       one2355
+	VMOVLPS  X7, (DI)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, DI
+
+one2355:
+	TESTB  $0x01, 32(SP)
+	JZ     end2356
+	VMOVSS X7, (DI)
+
+end2356:
+	LEAQ (CX)(DX*2), CX
+	ADDQ BX, AX
+	DECQ SI
+	JNZ  loop2353
+
+done2350:
+	VZEROUPPER
+	RET
+
+// func toBFloat16AVX512BF16(dst *uint16, x *float32, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·toBFloat16AVX512BF16(SB), NOSPLIT, $0-24
+	VMOVUPS pairOrder<>+0(SB), Z0
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+
+loop2357:
+	VMOVUPS        (CX), Z0
+	VMOVUPS        64(CX), Z1
+	LONG $0x4877f262; WORD $0xc072 // VCVTNE2PS2BF16 Z0, Z1, Z0
+	VMOVUPS        Z0, (AX)
+	ADDQ           $+128, CX
+	ADDQ           $+64, AX
+	DECQ           DX
+	JNZ            loop2357
+	VZEROUPPER
+	RET
+
+// func pairRowsAVX512BF16(dst *float32, x *float32, ld int, rows int, c int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·pairRowsAVX512BF16(SB), NOSPLIT, $16-40
+	VMOVUPS pairOrder<>+0(SB), Z0
+	MOVQ    c+32(FP), AX
+	ANDQ    $+15, AX
+	MOVL    $-1, CX
+	SHLXL   AX, CX, CX
+	NOTL    CX
+	KMOVW   CX, K1
+	MOVQ    c+32(FP), AX
+	MOVQ    AX, (SP)
+	XORL    AX, AX
+	MOVQ    AX, 8(SP)
+
+channels2358:
+	CMPQ (SP), $+16
+	JLT  next2360
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	ADDQ 8(SP), AX
+	ADDQ 8(SP), CX
+	MOVQ ld+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ c+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+24(FP), SI
+
+loop2361:
+	VMOVUPS        (CX), Z1
+	VMOVUPS        (CX)(DX*1), Z2
+	LONG $0x486ff262; WORD $0xc972 // VCVTNE2PS2BF16 Z1, Z2, Z1
+	VPERMW         Z1, Z0, Z1
+	VMOVUPS        Z1, (AX)
+	LEAQ           (CX)(DX*2), CX
+	ADDQ           BX, AX
+	DECQ           SI
+	JNZ            loop2361
+	ADDQ           $+64, 8(SP)
+	SUBQ           $+16, (SP)
+	JMP            channels2358
+
+next2360:
+	CMPQ (SP), $+0
+	JLE  done2359
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	ADDQ 8(SP), AX
+	ADDQ 8(SP), CX
+	MOVQ ld+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ c+32(FP), BX
+	SHLQ $0x02, BX
+	MOVQ rows+24(FP), SI
+
+loop2362:
+	VMOVUPS.Z      (CX), K1, Z1
+	VMOVUPS.Z      (CX)(DX*1), K1, Z2
+	LONG $0x486ff262; WORD $0xc972 // VCVTNE2PS2BF16 Z1, Z2, Z1
+	VPERMW         Z1, Z0, Z1
+	VMOVUPS        Z1, K1, (AX)
+	LEAQ           (CX)(DX*2), CX
+	ADDQ           BX, AX
+	DECQ           SI
+	JNZ            loop2362
+
+done2359:
 	VZEROUPPER
 	RET
 
@@ -32302,7 +43606,7 @@ TEXT ·fromBFloat16AVX2(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ blocks+16(FP), DX
 
-loop1847:
+loop2363:
 	VPMOVZXWD (CX), Y0
 	VPSLLD    $0x10, Y0, Y0
 	VMOVUPS   Y0, (AX)
@@ -32312,7 +43616,7 @@ loop1847:
 	ADDQ      $+32, CX
 	ADDQ      $+64, AX
 	DECQ      DX
-	JNZ       loop1847
+	JNZ       loop2363
 	VZEROUPPER
 	RET
 

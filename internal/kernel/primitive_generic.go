@@ -8,14 +8,15 @@ import (
 // generic is the variant in plain Go: the specification of all others, and what
 // runs where no other variant does.
 var generic = primitives{
-	gemm: gemmGeneric[float32], gemmT: gemmTGeneric[float32],
-	affine: affineGeneric[float32], addAffine: addAffineGeneric[float32],
+	products: products{gemmGeneric[float32], gemmTGeneric[float32]},
+	pairs:    products{gemmPairsGeneric, gemmTPairsGeneric},
+	affine:   affineGeneric[float32], addAffine: addAffineGeneric[float32],
 	moments: momentsGeneric[float32], dots: dotsGeneric[float32], dots4: dots4Generic[float32],
 	combine: combineGeneric[float32], mask: maskGeneric[float32],
 	dw: dwGeneric[float32], dwGrad: dwGradGeneric[float32],
 	maxRow: maxRowGeneric[float32], maxGrad: maxGradGeneric[float32],
 	expSum:     expSumGeneric,
-	toBFloat16: toBFloat16Generic, fromBFloat16: fromBFloat16Generic,
+	toBFloat16: toBFloat16Generic, fromBFloat16: fromBFloat16Generic, pairRows: pairRowsGeneric,
 	transform: [transforms]func(dst []float32, to grid, src []float32, from grid, n, c int){
 		transformGeneric[float32](ofInput), transformGeneric[float32](ofWeight), transformGeneric[float32](ofOutput),
 		transformGeneric[float32](ofOutputGrad), transformGeneric[float32](ofWeightGrad),

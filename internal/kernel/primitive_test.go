@@ -21,7 +21,7 @@ import (
 // build or processor lacks is skipped, or, if the environment variable
 // UNNAS_REQUIRE lists it, fails.
 func eachVariant(t *testing.T, body func(t *testing.T, p primitives)) {
-	levels := []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512}
+	levels := []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512, cpu.AVX512BF16}
 	var required []string
 	if list := os.Getenv("UNNAS_REQUIRE"); list != "" {
 		required = strings.Split(list, ",")

@@ -13,6 +13,8 @@ type Stage struct {
 	// moments as from Moments.
 	Z, Mom []float32
 
+	right []float32 // WP as products read it
+
 	// GZ is the gradient of the output; GWD and GWP, unless nil, receive those of
 	// the weights.
 	GZ       Map
@@ -23,14 +25,15 @@ type Stage struct {
 // What lies between the two convolutions of a stage exists for one block of rows
 // at a time; the backward pass computes it again.
 type fan struct {
-	sweep // by the widest window
-	list  []Stage
-	block int // output rows in a block
+	sweep     // by the widest window
+	precision Precision
+	list      []Stage
+	block     int // output rows in a block
 }
 
 // newFan panics unless the stages fit together: several have strides and
 // resolutions alike, and windows that are centred.
-func newFan(n, h, w, c int, list []Stage) fan {
+func newFan(p Precision, n, h, w, c int, list []Stage) fan {
 	widest := list[0].Win
 	for i := range list {
 		win := list[i].Win
@@ -42,8 +45,11 @@ func newFan(n, h, w, c int, list []Stage) fan {
 			widest = win
 		}
 	}
-	f := fan{sweep: newSweep(n, h, w, c, widest), list: list}
+	f := fan{sweep: newSweep(n, h, w, c, widest), precision: p.even(c), list: list}
 	f.block = max(1, blockPixels/f.ow)
+	for i := range list {
+		f.precision = f.precision.even(f.cout(&list[i]))
+	}
 	return f
 }
 
@@ -84,11 +90,12 @@ func (f *fan) forwardSizes() (frame, inner int) {
 	return f.most((*sweep).outFrame) * f.frameRow(), f.block * f.ow * f.c
 }
 
-func (f *fan) backwardSizes() (frame, gz, inner, spread, row int) {
+func (f *fan) backwardSizes() (frame, gz, inner, spread, row, operands int) {
 	cout, _ := f.sizes()
 	frame = f.most((*sweep).fullFrame) * f.frameRow()
 	gz = f.most((*sweep).fullReverse) * f.ow * cout
-	return frame, gz, f.block * f.ow * f.c, f.spreadSize(f.most((*sweep).inRows)), max(f.ow, f.w) * f.c
+	operands = max(f.precision.leftSize(f.ow, cout), f.precision.gemmTSize(cout, f.c))
+	return frame, gz, f.block * f.ow * f.c, f.spreadSize(f.most((*sweep).inRows)), max(f.ow, f.w) * f.c, operands
 }
 
 // momentsSize is the size of the partial sums of the moments of all outputs.
@@ -100,18 +107,27 @@ func (f *fan) momentsSize() int {
 	return size
 }
 
+// forwardShared returns the sizes of the sums of the moments of all outputs and of the
+// weights as the products read them.
+func (f *fan) forwardShared() (moments, weights int) {
+	if f.precision == BFloat16 {
+		_, weights = f.sizes()
+	}
+	return f.momentsSize(), weights / 2
+}
+
 // StagesScratch returns the memory, in floats, that StagesForward or
 // StagesBackward needs for each worker and shared. Of the stages, windows and
 // weights count, of the weights only their lengths.
-func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, shared int) {
-	f := newFan(n, h, w, c, stages)
+func StagesScratch(p Precision, n, h, w, c int, stages []Stage, backward bool) (perWorker, shared int) {
+	f := newFan(p, n, h, w, c, stages)
+	_, all := f.sizes()
 	if backward {
-		_, all := f.sizes()
 		g := grouped(f.bands, all, true)
 		return total(f.backwardSizes()), total(all, partsSize(f.tasks(), 2*c)) + g.memory()
 	}
 	f.sweep = f.finely()
-	perWorker, shared = total(f.forwardSizes()), f.momentsSize()
+	perWorker, shared = total(f.forwardSizes()), total(f.forwardShared())
 	for i := range stages {
 		perWorker, shared = withMoments(perWorker, shared, n, f.oh, f.ow, f.cout(&stages[i]))
 	}
@@ -119,11 +135,21 @@ func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, sh
 }
 
 // StagesForward computes the outputs of stages of x.
-func StagesForward(t *ThreadPool, x Map, stages []Stage) {
-	a := fanForwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x}
+func StagesForward(t *ThreadPool, p Precision, x Map, stages []Stage) {
+	a := fanForwardArgs{fan: newFan(p, x.N, x.H, x.W, x.C, stages), x: x}
 	a.sweep = a.finely()
 	a.check()
-	a.parts = t.Shared(a.momentsSize())
+	mem := pieces(t.Shared(total(a.forwardShared())))
+	momentsSize, weightsSize := a.forwardShared()
+	a.parts = mem.take(momentsSize)
+	weights := mem.take(weightsSize)
+	for i := range stages {
+		s := &stages[i]
+		s.right = a.precision.right(t, weights, s.WP, x.C, a.cout(s))
+		if a.precision == BFloat16 {
+			weights = weights[len(s.WP)/2:]
+		}
+	}
 	fanForward.run(t, a.tasks(), a)
 	parts := a.parts
 	for i := range stages {
@@ -182,7 +208,8 @@ var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 			pixels := count * a.ow
 			a.depthwise(inner, a.under(frame, seen.from, s, y), s, count)
 			z := s.Z[a.output(image, y)*cout:][:pixels*cout]
-			active.gemm(pixels, cout, a.c, inner, a.c, s.WP, cout, z, cout, false)
+			left, row := a.precision.left(inner, inner, a.c, pixels, a.c)
+			a.precision.products().gemm(pixels, cout, a.c/a.precision.per(), left, row, s.right, cout, z, cout, false)
 			addMoments(sums, z, pixels, cout)
 		}
 	}
@@ -191,8 +218,8 @@ var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 // StagesBackward computes, from the gradients of the outputs of stages of x,
 // those of their weights and gx, that of x, unless nil. sums[2·C], unless it or gx
 // is nil, receives the sums of gx and of gx·x for each channel.
-func StagesBackward(t *ThreadPool, x Map, stages []Stage, gx, sums []float32) {
-	a := fanBackwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x, gx: gx}
+func StagesBackward(t *ThreadPool, p Precision, x Map, stages []Stage, gx, sums []float32) {
+	a := fanBackwardArgs{fan: newFan(p, x.N, x.H, x.W, x.C, stages), x: x, gx: gx}
 	a.check()
 	needIf("sums", sums, 2*x.C)
 
@@ -211,7 +238,7 @@ func StagesBackward(t *ThreadPool, x Map, stages []Stage, gx, sums []float32) {
 	for i := range stages {
 		s := &stages[i]
 		turn(a.turned[at:], s.WD, x.C)
-		transpose(t, a.turned[at+len(s.WD):], s.WP, x.C, a.cout(s))
+		a.precision.rightTransposed(t, a.turned[at+len(s.WD):], s.WP, x.C, a.cout(s))
 		at += len(s.WD) + len(s.WP)
 	}
 
@@ -237,7 +264,7 @@ type fanBackwardArgs struct {
 	fan
 	groups
 	x         Map
-	turned    []float32 // of each stage WD by 180 degrees and WP transposed
+	turned    []float32 // of each stage WD by 180 degrees and WP transposed, as products read it
 	gx, parts []float32
 	weights   bool // some gradient of weights is wanted
 }
@@ -260,10 +287,11 @@ var fanBackward = newLoop(func(a *fanBackwardArgs, w *Worker, i int) {
 	if a.weights {
 		buffer = a.buffer(i)
 	}
-	frameSize, gzSize, innerSize, spreadSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, gzSize, innerSize, spreadSize, rowSize)))
+	frameSize, gzSize, innerSize, spreadSize, rowSize, operandsSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, gzSize, innerSize, spreadSize, rowSize, operandsSize)))
 	frameBuf, gzBuf := mem.take(frameSize), mem.take(gzSize)
 	b := branch{fanBackwardArgs: a, inner: mem.take(innerSize), spread: mem.take(spreadSize), row: mem.take(rowSize)}
+	b.operands = mem.take(operandsSize)
 	for task, to := a.members(i); task < to; task++ {
 		b.image, b.band = a.at(task)
 		if a.weights {
@@ -303,6 +331,7 @@ type branch struct {
 	wd, wp             []float32 // turned
 	gwd, gwp           []float32
 	inner, spread, row []float32 // scratch
+	operands           []float32 // of products
 }
 
 // pointwiseGradient adds to gwp the products of what lies between the two
@@ -315,7 +344,7 @@ func (b *branch) pointwiseGradient() {
 	for y := out.from; y < out.to; y += b.block {
 		count := min(b.block, out.to-y)
 		b.depthwise(b.inner, b.under(b.frame, b.seen.from, b.Stage, y), b.Stage, count)
-		active.gemmT(count*b.ow, cout, b.c, b.inner, b.c, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.gwp, cout, true)
+		b.precision.gemmT(b.operands, count*b.ow, cout, b.c, b.inner, b.c, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.gwp, cout, true)
 	}
 }
 
@@ -338,7 +367,8 @@ func (b *branch) innerGradient() {
 		if wanted && b.SW == 1 {
 			g = b.spread[at:]
 		}
-		active.gemm(b.ow, b.c, cout, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.wp, b.c, g, b.c, false)
+		left, row := b.precision.left(b.operands, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.ow, cout)
+		b.precision.products().gemm(b.ow, b.c, cout/b.precision.per(), left, row, b.wp, b.c, g, b.c, false)
 		if wanted && b.SW > 1 {
 			b.spreadOut(b.spread[at:], g)
 		}

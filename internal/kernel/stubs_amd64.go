@@ -8,6 +8,10 @@ package kernel
 // i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
+// pairProductAVX2 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
+// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
+func pairProductAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+
 // winogradInputAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
 // Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
 // c are positive.
@@ -80,6 +84,10 @@ func expSumAVX2(dst *float32, x *float32, n int, shift float32) float64
 // i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
+// pairProductAVX512 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
+// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
+func pairProductAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+
 // winogradInputAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
 // Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
 // c are positive.
@@ -148,8 +156,23 @@ func maxGradAVX512(gx *float32, src *float32, grad *float32, width int, c int, k
 // sum of its elements. n is positive.
 func expSumAVX512(dst *float32, x *float32, n int, shift float32) float64
 
-// toBFloat16AVX2 rounds 16 numbers for each block, one at least.
+// pairProductAVX512BF16 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
+// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
+func pairProductAVX512BF16(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+
+// toBFloat16AVX2 rounds two vectors of numbers for each block, one at least.
 func toBFloat16AVX2(dst *uint16, x *float32, blocks int)
+
+// pairRowsAVX2 rounds 2·rows rows of c numbers, ld apart, and sets dst to rows·c pairs: of the
+// numbers of two rows. rows and c are positive.
+func pairRowsAVX2(dst *float32, x *float32, ld int, rows int, c int)
+
+// toBFloat16AVX512BF16 rounds two vectors of numbers for each block, one at least.
+func toBFloat16AVX512BF16(dst *uint16, x *float32, blocks int)
+
+// pairRowsAVX512BF16 rounds 2·rows rows of c numbers, ld apart, and sets dst to rows·c pairs: of the
+// numbers of two rows. rows and c are positive.
+func pairRowsAVX512BF16(dst *float32, x *float32, ld int, rows int, c int)
 
 // fromBFloat16AVX2 converts 16 numbers for each block, one at least.
 func fromBFloat16AVX2(dst *float32, x *uint16, blocks int)

@@ -11,21 +11,23 @@ import (
 //go:generate go run -C _asm . -out ../primitive_amd64.s -stubs ../stubs_amd64.go -pkg kernel
 
 // variants holds the primitives of each level of instructions.
-var variants = []primitives{cpu.Generic: generic, cpu.AVX2: avx2.primitives(), cpu.AVX512: avx512.primitives()}
+var variants = []primitives{
+	cpu.Generic: generic, cpu.AVX2: avx2.primitives(), cpu.AVX512: avx512.primitives(), cpu.AVX512BF16: avx512BF16().primitives(),
+}
 
 var (
 	avx2 = &assembly{
-		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, dots4: dots4AVX2, combine: combineAVX2, mask: maskAVX2,
+		product: productAVX2, pairProduct: pairProductAVX2, affine: affineAVX2, dots: dotsAVX2, dots4: dots4AVX2, combine: combineAVX2, mask: maskAVX2,
 		dw: dwAVX2, dwGrad: dwGradAVX2, maxRow: maxRowAVX2, maxGrad: maxGradAVX2,
-		expSum: expSumAVX2,
+		expSum: expSumAVX2, toBFloat16: toBFloat16AVX2, pairRows: pairRowsAVX2, block: 16,
 		transform: [transforms]transform{
 			winogradInputAVX2, winogradWeightAVX2, winogradOutputAVX2, winogradOutputGradAVX2, winogradWeightGradAVX2,
 		},
 	}
 	avx512 = &assembly{
-		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, dots4: dots4AVX512, combine: combineAVX512, mask: maskAVX512,
+		product: productAVX512, pairProduct: pairProductAVX512, affine: affineAVX512, dots: dotsAVX512, dots4: dots4AVX512, combine: combineAVX512, mask: maskAVX512,
 		dw: dwAVX512, dwGrad: dwGradAVX512, maxRow: maxRowAVX512, maxGrad: maxGradAVX512,
-		expSum: expSumAVX512,
+		expSum: expSumAVX512, toBFloat16: toBFloat16AVX2, pairRows: pairRowsAVX2, block: 16,
 		transform: [transforms]transform{
 			winogradInputAVX512, winogradWeightAVX512, winogradOutputAVX512, winogradOutputGradAVX512, winogradWeightGradAVX512,
 		},
@@ -33,12 +35,20 @@ var (
 	}
 )
 
+// avx512BF16 returns the functions for processors that have instructions for bfloat16.
+func avx512BF16() *assembly {
+	s := *avx512
+	s.pairProduct, s.toBFloat16, s.pairRows, s.block = pairProductAVX512BF16, toBFloat16AVX512BF16, pairRowsAVX512BF16, 32
+	return &s
+}
+
 // active is the variant in use.
 var active = variants[cpu.Active]
 
 // assembly holds the generated functions for one width of vectors.
 type assembly struct {
-	product func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+	product, pairProduct product
+
 	affine  func(dst, p, q, a, b, d *float32, n, c int, floor float32)
 	dots    func(s, sxy, x, y *float32, n, c int)
 	dots4   func(s, sxy, x, y0, y1, y2, y3 *float32, n, c int)
@@ -49,6 +59,10 @@ type assembly struct {
 	maxRow  func(dst, src *float32, width, c, k, pixel, tap, row int)
 	maxGrad func(gx, src, grad *float32, width, c, k, pixel, tap, row int)
 	expSum  func(dst, x *float32, n int, shift float32) float64
+
+	toBFloat16 func(dst *uint16, x *float32, blocks int)
+	pairRows   func(dst, x *float32, ld, rows, c int)
+	block      int // numbers that toBFloat16 takes at a time
 
 	transform [transforms]transform
 
@@ -130,13 +144,9 @@ func (s *assembly) primitives() primitives {
 	}
 	return primitives{
 		transform: tiles,
-		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
-			s.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
-		},
-		gemmT: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
-			s.matmul(k, n, m, a, 1, lda, b, ldb, c, ldc, acc)
-		},
-		affine: linear,
+		products:  s.product.products(),
+		pairs:     s.pairProduct.products(),
+		affine:    linear,
 		addAffine: func(dst, p, a, d []float32, n, c int) {
 			linear(dst, p, dst, a, nil, d, n, c, false)
 		},
@@ -226,35 +236,60 @@ func (s *assembly) primitives() primitives {
 			return sum
 		},
 		toBFloat16: func(dst []uint16, x []float32) {
-			n := len(x) / bfloat16Block * bfloat16Block
+			n := len(x) / s.block * s.block
 			for i := 0; i < n; i += maxElements {
 				count := min(maxElements, n-i)
-				toBFloat16AVX2(&dst[i : i+count : len(dst)][0], &x[i], count/bfloat16Block)
+				s.toBFloat16(&dst[i : i+count : len(dst)][0], &x[i], count/s.block)
 			}
 			toBFloat16Generic(dst[n:], x[n:])
 		},
+		pairRows: func(dst, x []float32, ld, rows, c int) {
+			if rows*c == 0 {
+				return
+			}
+			_, _ = dst[(rows+1)/2*c-1], x[(rows-1)*ld+c-1]
+			some := max(1, maxElements/c)
+			for i := 0; i < rows/2; i += some {
+				s.pairRows(&dst[i*c], &x[2*i*ld], ld, min(some, rows/2-i), c)
+			}
+			if rows%2 == 1 {
+				pairRowsGeneric(dst[rows/2*c:], x[(rows-1)*ld:], ld, 1, c)
+			}
+		},
 		fromBFloat16: func(dst []float32, x []uint16) {
-			n := len(dst) / bfloat16Block * bfloat16Block
+			const block = 16
+			n := len(dst) / block * block
 			for i := 0; i < n; i += maxElements {
 				count := min(maxElements, n-i)
-				fromBFloat16AVX2(&dst[i], &x[i : i+count : len(x)][0], count/bfloat16Block)
+				fromBFloat16AVX2(&dst[i], &x[i : i+count : len(x)][0], count/block)
 			}
 			fromBFloat16Generic(dst[n:], x[n:])
 		},
 	}
 }
 
-// bfloat16Block is how many numbers the conversions to and from bfloat16 take at a time.
-const bfloat16Block = 16
-
 // lastInput returns the index of the last input of a row of windows.
 func lastInput(width, c, k, stride, dil, rowStride int) int {
 	return (k-1)*dil*rowStride + ((width-1)*stride+(k-1)*dil+1)*c - 1
 }
 
+// product is a function for matrix products.
+type product func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
+
+func (f product) products() products {
+	return products{
+		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
+			f.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
+		},
+		gemmT: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
+			f.matmul(k, n, m, a, 1, lda, b, ldb, c, ldc, acc)
+		},
+	}
+}
+
 // matmul sets c[m×n] to the product of a and b[k×n], or adds it if acc. Element
 // i, l of a is at a[i*row+l*depth].
-func (s *assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
+func (f product) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 	if m == 0 || n == 0 || k == 0 {
 		gemmGeneric(m, n, 0, nil, 0, nil, 0, c, ldc, acc)
 		return
@@ -267,7 +302,7 @@ func (s *assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32,
 			rows = max(8, maxProducts/(n*part)&^7)
 		}
 		for i := 0; i < m; i += rows {
-			s.product(min(rows, m-i), n, part, &a[i*row+l*depth], row, depth, &b[l*ldb], ldb, &c[i*ldc], ldc, acc || l > 0)
+			f(min(rows, m-i), n, part, &a[i*row+l*depth], row, depth, &b[l*ldb], ldb, &c[i*ldc], ldc, acc || l > 0)
 		}
 	}
 }

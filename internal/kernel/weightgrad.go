@@ -87,8 +87,9 @@ func (s *conv) weightTiles() (g weightTiles, ok bool) {
 
 func (g *weightTiles) tiles() int { return g.KH * g.KW * g.in.count() * g.out.count() }
 
-func (g *weightTiles) sizes() (inputs, gradients, products int) {
-	return blockPixels * spread(g.in.size), blockPixels * spread(g.out.size), g.in.size * g.out.size
+func (g *weightTiles) sizes() (inputs, gradients, products, operands int) {
+	return blockPixels * spread(g.in.size), blockPixels * spread(g.out.size), g.in.size * g.out.size,
+		g.precision.gemmTSize(g.out.size, g.in.size)
 }
 
 // shared returns the sizes of the input and the gradients, which all tiles read, and of
@@ -145,9 +146,9 @@ type weightTileArgs struct {
 
 // weightTile computes one tile of weights for a group of rows.
 var weightTile = newLoop(func(a *weightTileArgs, w *Worker, i int) {
-	inputsSize, gradientsSize, productsSize := a.sizes()
-	mem := pieces(w.Scratch(total(inputsSize, gradientsSize, productsSize)))
-	inputs, gradients, products := mem.take(inputsSize), mem.take(gradientsSize), mem.take(productsSize)
+	inputsSize, gradientsSize, productsSize, operandsSize := a.sizes()
+	mem := pieces(w.Scratch(total(inputsSize, gradientsSize, productsSize, operandsSize)))
+	inputs, gradients, products, operands := mem.take(inputsSize), mem.take(gradientsSize), mem.take(productsSize), mem.take(operandsSize)
 	group, tile := i/a.tiles(), i%a.tiles()
 	tap, tile := tile/(a.in.count()*a.out.count()), tile%(a.in.count()*a.out.count())
 	in, out := tile/a.out.count(), tile%a.out.count()
@@ -158,7 +159,7 @@ var weightTile = newLoop(func(a *weightTileArgs, w *Worker, i int) {
 	begun := false
 	multiply := func(pixels int, inputs, gradients []float32) {
 		if pixels > 0 {
-			active.gemmT(pixels, columns.n, rows.n, inputs, inRow, gradients, outRow, products, columns.n, begun)
+			a.precision.gemmT(operands, pixels, columns.n, rows.n, inputs, inRow, gradients, outRow, products, columns.n, begun)
 			begun = true
 		}
 	}

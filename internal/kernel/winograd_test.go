@@ -31,11 +31,11 @@ func TestConvByWinograd(t *testing.T) {
 		{window(1, 0, 1, 2), 3, 8, 16, 33, 34},
 		{window(6, 6, 6, 6), 1, 24, 22, 36, 32},
 	} {
-		c := newConv(s.n, s.h, s.w, s.c, s.win, s.cout)
+		c := newConv(Float32, s.n, s.h, s.w, s.c, s.win, s.cout)
 		_, ok := c.winograd()
 		require.True(t, ok, s)
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
-			testConv(t, rng.New(7, "winograd", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i%len(lazies)], i%2 == 0, s.cout)
+			testConv(t, Float32, rng.New(7, "winograd", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i%len(lazies)], i%2 == 0, s.cout)
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestErrorOfWinograd(t *testing.T) {
 		x, dx := weight(r, s.n*s.size*s.size*s.c)
 		w, _ := weight(r, 9*s.c*fewChannels)
 		gz, _ := weight(r, s.n*s.size*s.size*fewChannels)
-		run := func(cout int) (forward, gradient float64) {
+		run := func(p Precision, cout int) (forward, gradient float64) {
 			some := func(x []float32) ([]float32, []float64) { // the first channels
 				y, d := Floats(len(x)/fewChannels*cout), make([]float64, len(x)/fewChannels*cout)
 				for i := range y {
@@ -63,17 +63,19 @@ func TestErrorOfWinograd(t *testing.T) {
 			gz, dgz := some(gz)
 			z, gw, pool := Floats(len(gz)), Floats(len(w)), NewThreadPool(1)
 			m, g := Plain(s.n, s.size, s.size, s.c, x), Plain(s.n, s.size, s.size, cout, gz)
-			ConvForward(pool, m, win, false, w, nil, z, cout, nil)
-			ConvBackward(pool, g, m, win, false, w, nil, gw, nil)
+			ConvForward(pool, p, m, win, false, w, nil, z, cout, nil)
+			ConvBackward(pool, p, g, m, win, false, w, nil, gw, nil)
 			input := dense{s.n, s.size, s.size, s.c, dx}
 			_, wantW, _ := refConvBackward(dense{s.n, s.size, s.size, cout, dgz}, input, win, dw)
 			return relativeError(z, refConv(input, win, dw, nil, cout).v), relativeError(gw, wantW)
 		}
-		forward, gradient := run(direct)
-		forwardW, gradientW := run(fewChannels)
-		require.Less(t, forwardW, forward)
-		require.Less(t, gradientW, 2.5*gradient)
-		t.Logf("%+v: outputs %.2g direct, %.2g Winograd; weight gradients %.2g, %.2g", s, forward, forwardW, gradient, gradientW)
+		for p, ratio := range map[Precision][2]float64{Float32: {1, 2.5}, BFloat16: {1.9, 1.9}} {
+			forward, gradient := run(p, direct)
+			forwardW, gradientW := run(p, fewChannels)
+			t.Logf("%+v: outputs %.2g direct, %.2g Winograd; weight gradients %.2g, %.2g", s, forward, forwardW, gradient, gradientW)
+			require.Less(t, forwardW, ratio[0]*forward)
+			require.Less(t, gradientW, ratio[1]*gradient)
+		}
 	}
 }
 

@@ -189,6 +189,7 @@ func TestPassesLeaveTheirInput(t *testing.T) {
 		{"defer", with(pass.Defer)},
 		{"siblings", pass.FuseSiblings},
 		{"rematerialise", with(pass.RepeatAll)},
+		{"round", pass.RoundOperands},
 		{"compress", pass.Compress},
 		{"schedule", func(p *ir.Program) *ir.Program {
 			p, _ = pass.Schedule(p, target, 100)

@@ -8,6 +8,7 @@
 //   - Defer stores no map that all its readers can form themselves.
 //   - FuseSiblings makes one step of several that read one map.
 //   - Rematerialise computes maps twice rather than keep them.
+//   - RoundOperands lets convolutions multiply bfloat16.
 //   - Compress keeps maps in half of the memory.
 //   - Schedule finds which steps may run at the same time.
 //   - InPlace finds which new values of states overwrite the old ones.

@@ -48,7 +48,15 @@ RULES = [
 ]
 
 
+# The same of the networks of dense.py, which have most names already.
+DENSE = [(r"\.first\.", ".conv_1."), (r"\.second\.", ".conv_2."), (r"(layers\.\d+|<-\d\.\d)\.norm\.", r"\1.bn."), (r"^head\.linear\.", "classifier.classifier.")]
+
+
 def published(name, stem):
+    if stem in ("nasbench201", "transnas"):
+        for pattern, to in DENSE:
+            name = re.sub(pattern, to, name)
+        return name
     for pattern, to in [(r"^stem\.first\.", "stem0." if stem == "imagenet" else "stem."), *RULES]:
         name = re.sub(pattern, to, name)
     return name

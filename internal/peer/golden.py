@@ -26,6 +26,7 @@ from torch import distributed, multiprocessing, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
+import dense
 import networks
 from exchange import Segmenting, published
 from operations import NAMES, Halve, candidate, norm
@@ -87,9 +88,12 @@ class Supernet(networks.Stack):
     def __init__(self, case, reductions, head):
         parts = case.get("partial", 1)
         cell = networks.MixedCell if parts == 1 else lambda *a: PartialCell(parts, *a)
+        columns = 8
+        if case.get("space") == "s1":
+            cell, columns = dense.S1Cell, 2
         super().__init__(cell, case["stem"], case["width"], case["depth"], reductions)
         self.head = head(self.channels)
-        self.alphas = nn.ParameterList(nn.Parameter(torch.zeros(14, 8)) for _ in range(2))
+        self.alphas = nn.ParameterList(nn.Parameter(torch.zeros(14, columns)) for _ in range(2))
         if parts > 1:
             self.betas = nn.ParameterList(nn.Parameter(torch.zeros(14)) for _ in range(2))
         self.noise = [None, None]
@@ -159,7 +163,7 @@ def draw_weights(net, stem, generator):
 
     weights = {}
     for name, p in names(net, stem).items():
-        if name.startswith(("alphas", "betas")):
+        if name.startswith(("alphas", "betas", "arch")):
             weights[name] = normal(p.shape, 0.5)
         elif p.dim() > 1:
             weights[name] = normal(p.shape, math.sqrt(2 / p[0].numel()))
@@ -244,6 +248,28 @@ class Evaluation(Search):
     def build(self):
         c = self.case
         return Segmenting(c["stem"], c["width"], c["depth"], self.reductions, self.head)
+
+
+class DenseSearch(Search):
+    """One pass of a supernet of a benchmark's cells."""
+
+    def build(self):
+        c = self.case
+        return dense.Supernet(c["stem"], c["width"], c["depth"], self.head)
+
+
+class DenseEvaluation(DenseSearch):
+    """The same of the network of a cell."""
+
+    def __init__(self, names, *arguments, **case):
+        super().__init__(*arguments, **case)
+        self.names = names
+        sources = [j for i in range(1, 4) for j in range(i)]
+        self.case |= {"kind": "eval", "genotype": {"normal": [list(e) for e in zip(names, sources)]}}
+
+    def build(self):
+        c = self.case
+        return dense.Derived(c["stem"], c["width"], c["depth"], self.names, self.head)
 
 
 class Trajectory:
@@ -569,6 +595,20 @@ CASES = {
     "eval-darts-v2-seg": lambda: Evaluation(
         "seg", lambda c: networks.ASPP(c, 4, [2, 4, 6], 7), (2, 3, 25, 37), pixels(7, 2, 25, 37), reductions=(2,),
         stem="imagenet", width=2, depth=6, classes=7, size=[25, 37], batch=2, aspp_channels=4, aspp_rates=[2, 4, 6]),
+    "search-s1": lambda: Search(
+        "cls", lambda c: networks.Classifier(c, 10), (2, 3, 10, 10), classes(10, 2),
+        stem="cifar", space="s1", width=2, depth=3, classes=10, size=10, batch=2),
+    "search-nasbench201": lambda: DenseSearch(
+        "cls", lambda c: networks.Classifier(c, 10), (3, 3, 12, 8), classes(10, 3),
+        stem="nasbench201", width=3, depth=1, classes=10, size=[12, 8], batch=3),
+    "eval-nasbench201": lambda: DenseEvaluation(
+        ["nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "none", "nor_conv_3x3"],
+        "cls", lambda c: networks.Classifier(c, 10), (3, 3, 12, 8), classes(10, 3),
+        stem="nasbench201", width=3, depth=2, classes=10, size=[12, 8], batch=3),
+    "eval-transnas": lambda: DenseEvaluation(
+        ["nor_conv_3x3", "skip_connect", "nor_conv_1x1", "skip_connect", "none", "nor_conv_3x3"],
+        "cls", lambda c: networks.Classifier(c, 7), (2, 3, 32, 64), classes(7, 2),
+        stem="transnas", width=2, depth=10, classes=7, size=[32, 64], batch=2),
     "trajectory-first-order": lambda: SearchSteps((4, 3, 8, 8), width=2, depth=3, classes=3, algorithm="first_order"),
     "trajectory-second-order": lambda: SearchSteps((4, 3, 8, 8), width=2, depth=3, classes=3, algorithm="second_order"),
     "trajectory-gdas": lambda: SearchSteps((4, 3, 8, 8), width=2, depth=3, classes=3, algorithm="gdas"),

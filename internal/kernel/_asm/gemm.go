@@ -24,12 +24,26 @@ import (
 // register if half of the lanes do. The last rows make blocks of 8 and 4, and those
 // that do not exist repeat the last one: it is computed several times, with one
 // result.
-func product(v vectors) {
-	TEXT("product"+v.name, NOSPLIT,
+//
+// Products of pairs of bfloat16 are the same with two multiply-adds in place of one.
+// Without an instruction for both, each takes a pass over the row of b and the column of a
+// that were read, and denormals have to be made zeros by the control register.
+func product(v vectors, of elements) {
+	name := of.product() + v.name
+	TEXT(name, NOSPLIT,
 		"func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)")
-	Doc("product"+v.name+" sets the m×n matrix c to a·b, or adds the product to it if acc. Element",
+	Doc(name+" sets the m×n matrix c to a·b, or adds the product to it if acc. Element",
 		"i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.")
 
+	finish := end
+	if of == pairs {
+		restore := zeroDenormals()
+		finish = func() {
+			restore()
+			end()
+		}
+	}
+	v.of = of
 	t := v.tail(number("n"))
 	left := local(number("n")) // columns to do
 	b, c := local(number("b")), local(number("c"))
@@ -77,7 +91,7 @@ func product(v vectors) {
 	TESTQ(n, n)
 	JNZ(LabelRef(parts[1]))
 	Label(done)
-	end()
+	finish()
 	for vecs := 1; vecs < 4; vecs++ {
 		Label(fulls[vecs])
 		full(vecs)
@@ -206,20 +220,24 @@ func (v vectors) productTile(rows int, all columns, b, a, c Mem, left Register) 
 	}
 	depth, ldb, bAt := bytes("depth"), bytes("ldb"), fetch(b)
 	repeat(number("k"), func() {
-		for j, col := range all {
-			v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], col.tail)
+		for _, number := range v.of.numbers() {
+			for j, col := range all {
+				v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], col.tail)
+				number(y[j])
+			}
+			for r := range rows {
+				if v.of == floats && v.wide() && len(all) == 1 {
+					VFMADD231PS_BCST(from[r], y[0], sum[r])
+					continue
+				}
+				VBROADCASTSS(from[r], x)
+				number(x)
+				for j, col := range all {
+					v.of.multiplyAdd(y[j], col.part(x), sum[r*len(all)+j])
+				}
+			}
 		}
 		ADDQ(ldb, bAt)
-		for r := range rows {
-			if v.wide() && len(all) == 1 {
-				VFMADD231PS_BCST(from[r], y[0], sum[r])
-				continue
-			}
-			VBROADCASTSS(from[r], x)
-			for j, col := range all {
-				VFMADD231PS(y[j], col.part(x), sum[r*len(all)+j])
-			}
-		}
 		for _, p := range bases {
 			ADDQ(depth, p)
 		}

@@ -11,6 +11,8 @@
 package main
 
 import (
+	"flag"
+
 	. "github.com/mmcloughlin/avo/build"
 )
 
@@ -18,8 +20,10 @@ func main() {
 	ConstraintExpr("amd64,!purego")
 	constants()
 	expConstants()
+	bfloat16Constants()
 	for _, v := range []vectors{{name: "AVX2", lanes: 8}, {name: "AVX512", lanes: 16}} {
-		product(v)
+		product(v, floats)
+		product(v, pairs)
 		transform(v, "winogradInput", winogradInput)
 		transform(v, "winogradWeight", winogradWeight)
 		transform(v, "winogradOutput", winogradOutput)
@@ -36,9 +40,13 @@ func main() {
 		maxGrad(v)
 		expSum(v)
 	}
-	bfloat16()
+	product(vectors{name: "AVX512BF16", lanes: 16}, nativePairs)
+	conversions(vectors{name: "AVX2", lanes: 8}, rounded)
+	conversions(vectors{name: "AVX512BF16", lanes: 16}, nativelyRounded)
+	fromBFloat16()
 	pause()
 	Generate()
+	encode(flag.Lookup("out").Value.String())
 }
 
 // pause waits in the way that a spinning processor should: a few instructions,

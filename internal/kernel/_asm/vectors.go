@@ -13,6 +13,8 @@ import (
 type vectors struct {
 	name  string // ends the names of its functions
 	lanes int    // floats in a register
+
+	of elements // of the matrices in products
 }
 
 // wide says whether the registers are those of AVX-512.

@@ -32,26 +32,30 @@ func analyse(s *sweep.Sweep, c Settings, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "See %s: table.csv and table.md\n", s.Dir())
-	if !slices.Contains(c.Tasks, supervised) {
+	with := supervised
+	if c.Metric != "" {
+		with = c.Metric
+	} else if !slices.Contains(c.Tasks, supervised) {
 		fmt.Fprintf(out, "nothing is compared, since %s is none of the tasks\n", supervised)
 		return nil
 	}
 	var others []string
 	for _, task := range c.Tasks {
-		if task != supervised {
+		if task != with {
 			others = append(others, task)
 		}
 	}
-	return compare(table, supervised, others, s.Dir(), out)
+	return compare(table, with, others, s.Dir(), out)
 }
 
 // tableOf returns the accuracy of each architecture in each task, the mean over
-// seeds, with its size. Architectures that lack a training are left out.
+// seeds, with its size and its score in the table of a benchmark. Architectures that lack a training are left out.
 func tableOf(s *sweep.Sweep, c Settings) (*rank.Table, error) {
 	type sums struct {
 		accuracy map[string]float64
 		trained  int
 		size     result
+		truth    *float64
 	}
 	byArch := map[string]*sums{}
 	var order []string
@@ -63,7 +67,7 @@ func tableOf(s *sweep.Sweep, c Settings) (*rank.Table, error) {
 		}
 		a := byArch[of.Arch]
 		if a == nil {
-			a = &sums{accuracy: map[string]float64{}}
+			a = &sums{accuracy: map[string]float64{}, truth: of.Truth}
 			byArch[of.Arch] = a
 			order = append(order, of.Arch)
 		}
@@ -82,6 +86,9 @@ func tableOf(s *sweep.Sweep, c Settings) (*rank.Table, error) {
 		table.Columns = append(table.Columns, rank.Column{Name: task})
 	}
 	table.Columns = append(table.Columns, rank.Column{Name: "params"}, rank.Column{Name: "macs"})
+	if c.Metric != "" {
+		table.Columns = append(table.Columns, rank.Column{Name: c.Metric})
+	}
 	for _, arch := range order {
 		a := byArch[arch]
 		if a.trained < c.Seeds*len(c.Tasks) {
@@ -94,6 +101,9 @@ func tableOf(s *sweep.Sweep, c Settings) (*rank.Table, error) {
 		n := len(c.Tasks)
 		table.Columns[n].Values = append(table.Columns[n].Values, float64(a.size.Params))
 		table.Columns[n+1].Values = append(table.Columns[n+1].Values, float64(a.size.MACs))
+		if a.truth != nil {
+			table.Columns[n+2].Values = append(table.Columns[n+2].Values, *a.truth)
+		}
 	}
 	return table, nil
 }

@@ -1,6 +1,7 @@
 package ranking
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"unnas/cell"
+	"unnas/cell/benchmark"
 	"unnas/cell/nasbench"
 	"unnas/darts"
 	"unnas/darts/dataset"
@@ -29,6 +31,7 @@ type spec struct {
 	Seed     uint64             `json:"seed"`
 	Genotype *cell.Genotype     `json:"genotype,omitempty"`
 	NASBench *cell.NASBenchCell `json:"nasbench,omitempty"`
+	Truth    *float64           `json:"truth,omitempty"` // its score in the table
 }
 
 // result is what one training gives. Accuracies are in percent.
@@ -84,6 +87,9 @@ func draw(ctx context.Context, o Options, out io.Writer) ([]spec, error) {
 		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
 		return all, nil
 	}
+	if o.Space != NASBench {
+		return drawCells(o)
+	}
 	table, err := openTable(ctx, o.Table, o.Index, out)
 	if err != nil {
 		return nil, err
@@ -96,6 +102,40 @@ func draw(ctx context.Context, o Options, out io.Writer) ([]spec, error) {
 		all = append(all, spec{Arch: a.Hash, NASBench: &a.Cell})
 	}
 	return all, nil
+}
+
+// drawCells draws cells of a table of package benchmark.
+func drawCells(o Options) ([]spec, error) {
+	table, err := benchmark.Open(o.Table)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := table.Stratified(o.Metric, o.Samples/10, o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	values, err := table.Values(o.Metric)
+	if err != nil {
+		return nil, err
+	}
+	var all []spec
+	for _, row := range rows {
+		g := table.Cell(row)
+		all = append(all, spec{Arch: fmt.Sprintf("%s-%05d", o.Space, row), Genotype: &g, Truth: &values[row]})
+	}
+	return all, nil
+}
+
+// setMetric takes the first metric of a benchmark if none is given.
+func (o *Options) setMetric() error {
+	if o.Space == DARTS || o.Space == NASBench || o.Metric != "" {
+		return nil
+	}
+	table, err := benchmark.Open(o.Table)
+	if err == nil {
+		o.Metric = table.Metrics()[0]
+	}
+	return err
 }
 
 // openTable reads a table of NAS-Bench-101, and prints how far it is.
@@ -207,8 +247,15 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	}
 	switch n := c.Network.(type) {
 	case cell.Network:
-		if t.Cells > 0 {
-			n.Backbone.Cells, n.Backbone.Reductions = t.Cells, cell.Reductions(t.Cells, 2)
+		switch t.Space {
+		case NASBench201:
+			n.Backbone = cell.NASBench201(16, cmp.Or(t.Cells, 5)).Backbone
+		case TransNAS101:
+			n.Backbone = cell.TransNASBench101(64).Backbone
+		default:
+			if t.Cells > 0 {
+				n.Backbone.Cells, n.Backbone.Reductions = t.Cells, cell.Reductions(t.Cells, 2)
+			}
 		}
 		if t.Width > 0 {
 			n.Backbone.Width = t.Width

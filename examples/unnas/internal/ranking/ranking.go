@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"unnas/darts/sweep"
 	"unnas/examples/unnas/internal/session"
@@ -28,7 +29,8 @@ type Options struct {
 type Settings struct {
 	Dataset string   `json:"dataset"`
 	Space   string   `json:"space"`
-	Table   string   `json:"table,omitempty"` // of NAS-Bench-101
+	Table   string   `json:"table,omitempty"`  // of a benchmark
+	Metric  string   `json:"metric,omitempty"` // of the table, with which tasks are compared; empty: its first
 	Samples int      `json:"samples"`
 	Tasks   []string `json:"tasks"`
 	Seeds   int      `json:"seeds"`
@@ -45,21 +47,31 @@ type Settings struct {
 
 // The search spaces.
 const (
-	DARTS    = "darts"
-	NASBench = "nasbench"
+	DARTS       = "darts"
+	NASBench    = "nasbench" // NAS-Bench-101
+	NASBench201 = "nasbench201"
+	TransNAS101 = "transnas101"
+	NASBench301 = "nasbench301" // cells of DARTS with predicted accuracies
 )
+
+// Spaces are the names of the search spaces.
+var Spaces = []string{DARTS, NASBench, NASBench201, TransNAS101, NASBench301}
 
 // Validate refuses what no experiment can have, before anything is read.
 func (o Options) Validate() error {
 	switch {
 	case o.Data == "":
 		return errors.New("-data is missing: give the folder of the data set, such as -data cifar-10-batches-bin")
-	case o.Space != DARTS && o.Space != NASBench:
-		return fmt.Errorf("-space is %q; give darts or nasbench", o.Space)
+	case !slices.Contains(Spaces, o.Space):
+		return fmt.Errorf("-space is %q; give one of %s", o.Space, strings.Join(Spaces, ", "))
 	case o.Space == NASBench && o.Table == "":
 		return errors.New("-space nasbench needs -table with the file of NAS-Bench-101, nasbench_only108.tfrecord for example")
-	case o.Space == NASBench && (o.Samples%10 != 0 || o.Cells != 0):
-		return errors.New("-space nasbench takes as many samples of each tenth of the ranking: give -samples a multiple of ten, and no -cells")
+	case o.Space != DARTS && o.Table == "":
+		return fmt.Errorf("-space %s needs -table with its accuracies, a CSV file", o.Space)
+	case o.Space != DARTS && o.Samples%10 != 0:
+		return fmt.Errorf("-space %s takes as many samples of each tenth of the ranking: give -samples a multiple of ten", o.Space)
+	case (o.Space == NASBench || o.Space == TransNAS101) && o.Cells != 0:
+		return fmt.Errorf("-space %s has its number of cells: leave out -cells", o.Space)
 	}
 	for i, task := range o.Tasks {
 		if slices.Contains(o.Tasks[:i], task) {
@@ -74,6 +86,9 @@ func (o Options) Validate() error {
 func Run(ctx context.Context, o Options, out, notes io.Writer) error {
 	t, err := newTrainer(ctx, o, notes)
 	if err != nil {
+		return err
+	}
+	if err := t.setMetric(); err != nil {
 		return err
 	}
 	manifest, err := manifestOf(ctx, t.Options, notes)
