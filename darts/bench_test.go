@@ -21,8 +21,12 @@ import (
 
 // The benchmarks run on one batch in memory. internal/peer measures the same in
 // PyTorch, under the same names, but for partial connections. The environment variable
-// UNNAS_BENCH_PRECISION sets the Precision.
-var benchPrecision = Precision(os.Getenv("UNNAS_BENCH_PRECISION"))
+// UNNAS_BENCH_PRECISION sets the Precision, and UNNAS_BENCH_DEVICE the device of BenchmarkStep
+// and BenchmarkTrain.
+var (
+	benchPrecision = Precision(os.Getenv("UNNAS_BENCH_PRECISION"))
+	benchDevice    = Runtime{Device: os.Getenv("UNNAS_BENCH_DEVICE")}
+)
 
 // BenchmarkStep times one bilevel step of the published supernets.
 func BenchmarkStep(b *testing.B) {
@@ -46,7 +50,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			config := DARTS()
 			config.Space, config.Batch, config.Seed, config.Precision = c.space, c.batch, 1, benchPrecision
-			m, err := newModel(config, Runtime{}, c.task)
+			m, err := newModel(config, benchDevice, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule, err := newBilevel(config, m.rules, m.Engine, o)
@@ -77,6 +81,7 @@ func BenchmarkTrain(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			t := trainer(c.task, c.network, c.batch)
+			t.rt = benchDevice
 			t.c.GradClip, t.c.Auxiliary, t.c.Precision = 5, c.auxiliary, benchPrecision
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
@@ -155,7 +160,7 @@ func BenchmarkInfer(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			p, err := NewParams(c.net, c.task, 1)
 			require.NoError(b, err)
-			predictor, err := newPredictor(c.net, c.task, p)
+			predictor, err := newPredictor(c.net, c.task, p, nil)
 			require.NoError(b, err)
 			part := predictor.parts[0]
 			if c.batch < part.images {
@@ -181,6 +186,9 @@ func measure(b *testing.B, m *engine.Engine, step func()) {
 		step()
 	}
 	b.ReportMetric(float64(m.Bytes)/(1<<20), "planned-MiB")
+	if m.Device != nil {
+		b.ReportMetric(float64(m.DeviceBytes)/(1<<20), "device-MiB")
+	}
 	b.ReportMetric(float64(len(m.Params.Weights())+len(m.Params.Alphas())), "params")
 }
 

@@ -25,7 +25,7 @@ type rated struct {
 
 func (rated) Metric() (string, bool) { return "rate", false }
 
-func (r rated) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (r rated) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(context.Context, []int) ([]float64, error) {
 		*r.seen = append(*r.seen, p.Clone())
 		return []float64{r.scores[len(*r.seen)-1]}, nil

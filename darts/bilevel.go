@@ -56,7 +56,7 @@ func newBilevel(c SearchConfig, r rules, e *engine.Engine, o Objective) (*bileve
 	c.step(&b.weightStep, w, b.velocity, gw)
 	u := &b.archStep
 	u.Apply(b.adam, u.Vector("alphas", a), u.Vector("mean", b.mean), u.Vector("squares", b.squares), u.Vector("gradients", ga), u.Numbers("corrections", 2))
-	return b, errors.Join(b.weightStep.Bind(e.Pool), b.archStep.Bind(e.Pool))
+	return b, errors.Join(b.weightStep.Bind(e), b.archStep.Bind(e))
 }
 
 // at begins a step and returns it; rate is the learning rate of the weights.
@@ -129,7 +129,7 @@ func (s *Step) LookAhead() error {
 		sgd.GradClip = 0
 		s.velocity = make([]float32, len(w))
 		sgd.step(u, w, s.velocity, gw)
-		if err := u.Bind(s.pool); err != nil {
+		if err := u.BindCPU(s.pool); err != nil {
 			return err
 		}
 		s.look = u
@@ -144,7 +144,7 @@ func (s *Step) GradNorm() (float64, error) {
 		_, gw := s.Weights()
 		u := new(engine.Update)
 		u.Result(u.Apply(ir.Norm{}, u.Vector("gradients", gw))[0], s.parts[:])
-		if err := u.Bind(s.pool); err != nil {
+		if err := u.BindCPU(s.pool); err != nil {
 			return 0, err
 		}
 		s.norm = u
@@ -159,7 +159,7 @@ func (s *Step) AddGrad(times float64) error {
 		w, gw := s.Weights()
 		u := new(engine.Update)
 		u.Apply(ir.Axpy{}, u.Vector("weights", w), u.Vector("gradients", gw), u.Numbers("factor", 1))
-		if err := u.Bind(s.pool); err != nil {
+		if err := u.BindCPU(s.pool); err != nil {
 			return err
 		}
 		s.add = u

@@ -116,6 +116,9 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	if err != nil {
 		return 0, err
 	}
+	if err := r.phase.host(); err != nil {
+		return 0, err
+	}
 	if err := checkpoint.ReadArrays(f, all); err != nil {
 		return 0, err
 	}

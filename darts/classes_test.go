@@ -184,7 +184,7 @@ type asking struct {
 
 func (asking) Metric() (string, bool) { return "answers", false }
 
-func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	*a.asked = about(held).Classes()
 	return func(context.Context, []int) ([]float64, error) { return []float64{1}, nil }, 0, nil
 }

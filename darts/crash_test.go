@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,20 +23,18 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/internal/checkpoint"
+	"unnas/internal/pjrt"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
-// These variables make this program a run in a folder that ends at the n-th change of
+// These variables make this program a run in a folder that is killed at the n-th change of
 // the disk.
 const (
 	crashFolder = "UNNAS_TEST_CRASH_FOLDER"
 	crashAt     = "UNNAS_TEST_CRASH_AT"
 	crashKind   = "UNNAS_TEST_CRASH_KIND"
 )
-
-// crashed is the status with which it ends then.
-const crashed = 3
 
 // TestMain turns syncing off, which is slow: no test but TestFolderSyncs is about
 // power cuts. Nor are many about cores.
@@ -52,29 +51,58 @@ func TestMain(m *testing.M) {
 	at, err := strconv.Atoi(os.Getenv(crashAt))
 	if err == nil {
 		atomicfile.Fault = func(string, string) error {
-			if at--; at == 0 {
-				os.Exit(crashed)
+			if at--; at > 0 {
+				return nil
 			}
-			return nil
+			p, err := os.FindProcess(os.Getpid())
+			if err == nil {
+				err = p.Kill()
+			}
+			for err == nil { // until the signal comes
+				time.Sleep(time.Hour)
+			}
+			return err
 		}
 		err = crashRuns[os.Getenv(crashKind)](dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		os.Exit(failed)
 	}
 }
 
-// crashRuns are a small training, and a search.
+// failed is the status of a run that ends with an error. One that is killed has -1, or 1 on
+// Windows.
+const failed = 2
+
+// crashRuns are a small training, a search, and both on a device.
 var crashRuns = map[string]func(dir string) error{
-	"training": func(dir string) error { return trivial(context.Background(), dir, nil) },
-	"search": func(dir string) error {
-		c := resumable()
-		var rt Runtime
-		rt.Dir = &RunDir{Keep: 2} // a checkpoint after every step
-		_, err := keepRun(context.Background(), dir, resumableSource, c, rt)
-		return err
+	"training":      func(dir string) error { return trivial(context.Background(), dir, nil) },
+	"search":        func(dir string) error { return crashSearch(dir, resumable(), OwnDevice) },
+	"device search": func(dir string) error { return crashSearch(dir, tiny(FirstOrder{}), crashDevice()) },
+	"device training": func(dir string) error {
+		folder, err := OpenRunDir(dir)
+		if err != nil {
+			return err
+		}
+		folder.Interval = 0
+		c := smallTraining()
+		c.Network, c.Epochs, c.DropPath, c.EMADecay, c.EvaluateEvery = tinyNetwork(), 2, 0.3, 0.5, 1
+		_, err = Train(context.Background(), stripes{n: 12, fail: -1}, stripes{n: 7, fail: -1}, smallTask(), c, Runtime{Dir: folder, Device: crashDevice()})
+		return errors.Join(err, folder.Close())
 	},
+}
+
+// crashSearch does a search in a folder, with a checkpoint after every step.
+func crashSearch(dir string, c SearchConfig, device string) error {
+	_, err := keepRun(context.Background(), dir, resumableSource, c, Runtime{Dir: &RunDir{Keep: 2}, Device: device})
+	return err
+}
+
+// crashDevice is the path of XLA's plugin for CPUs.
+func crashDevice() string {
+	found, _ := pjrt.Find("cpu")
+	return found[0].Path
 }
 
 // swinging is a task by whose scores some epochs are better than those before and some
@@ -83,7 +111,7 @@ type swinging struct{ pretext.Task }
 
 func (swinging) Metric() (string, bool) { return "swing", false }
 
-func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(context.Context, []int) ([]float64, error) {
 		return []float64{math.Sin(1e4 * float64(p.Weights()[0]))}, nil
 	}, 0, nil
@@ -119,7 +147,7 @@ func newest(t *testing.T, dir string) int {
 	return all[len(all)-1]
 }
 
-// crash starts a run in another process that ends at change n of the disk. It returns
+// crash starts a run in another process that is killed at change n of the disk. It returns
 // whether it got that far.
 func crash(t *testing.T, kind, dir string, n int) bool {
 	t.Helper()
@@ -130,14 +158,14 @@ func crash(t *testing.T, kind, dir string, n int) bool {
 	var messages bytes.Buffer
 	p.Stderr = &messages
 	err = p.Run()
-	if p.ProcessState.ExitCode() == crashed {
+	if code := p.ProcessState.ExitCode(); code == -1 || code == 1 {
 		return true
 	}
 	require.NoError(t, err, "%d: %s", n, &messages)
 	return false
 }
 
-// TestResumeAfterCrash ends a training at every change of the disk: before each
+// TestResumeAfterCrash kills a training at every change of the disk: before each
 // write, sync, rename, link and removal. What resumes ends with the same bytes.
 func TestResumeAfterCrash(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
@@ -163,7 +191,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	}
 }
 
-// TestResumeAfterCrashes ends a search again and again, further each time.
+// TestResumeAfterCrashes kills a search again and again, further each time.
 func TestResumeAfterCrashes(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	require.NoError(t, crashRuns["search"](whole))
@@ -174,6 +202,24 @@ func TestResumeAfterCrashes(t *testing.T) {
 	}
 	require.NoError(t, crashRuns["search"](dir))
 	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+// TestResumeAfterCrashesOnDevice kills runs on a device.
+func TestResumeAfterCrashesOnDevice(t *testing.T) {
+	plugin(t)
+	for kind, changes := range map[string][]int{"device search": {20, 33}, "device training": {30, 45}} {
+		t.Run(kind, func(t *testing.T) {
+			whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+			require.NoError(t, crashRuns[kind](whole))
+			for _, n := range changes {
+				kept := newest(t, dir)
+				require.True(t, crash(t, kind, dir, n))
+				require.Greater(t, newest(t, dir), kept, "each part gets somewhere")
+			}
+			require.NoError(t, crashRuns[kind](dir))
+			assertSame(t, outcome(t, whole), outcome(t, dir))
+		})
+	}
 }
 
 // TestResumeAfterFullDisk lets every change of the disk fail in turn, once or from

@@ -3,10 +3,7 @@ package darts
 import (
 	"errors"
 	"fmt"
-	"strings"
 
-	"unnas/internal/engine"
-	"unnas/internal/format"
 	"unnas/internal/pjrt"
 	"unnas/internal/xla"
 )
@@ -63,62 +60,14 @@ func (d *Device) open(platform string) error {
 }
 
 // OwnDevice is the Runtime.Device of the library's own kernels for CPUs.
-const OwnDevice = "cpu"
+const OwnDevice = xla.CPU
 
 // device returns what Runtime.Device names, nil for the CPU. The ranks of a host take
 // devices in turn.
 func (rt Runtime) device(p Precision) (*xla.Device, error) {
-	if rt.Device == "" || rt.Device == OwnDevice {
-		if p == TF32 {
-			return nil, fmt.Errorf("Precision %q is of devices, and Device is the CPU; set Device, or Precision to %q", p, Float32)
-		}
-		return nil, nil
+	d, err := xla.Open(rt.Device, xla.Options{Precision: xla.Precision(p), Device: rt.onHost, Fast: rt.Fast})
+	if d == nil && p == TF32 && err == nil {
+		return nil, fmt.Errorf("Precision %q is of devices, and Device is the CPU; set Device, or Precision to %q", p, Float32)
 	}
-	found, looked := pjrt.Find(rt.Device)
-	if len(found) == 0 {
-		install := ""
-		if command := pjrt.Install(rt.Device); command != "" {
-			install = "; install one: " + command
-		}
-		return nil, fmt.Errorf("no plugin for device %q was found in %s%s, or give the path of one", rt.Device, strings.Join(looked, ", "), install)
-	}
-	c, err := pjrt.OpenClient(found[0].Path)
-	if err != nil {
-		return nil, fmt.Errorf("device %q: %w", rt.Device, err)
-	}
-	if len(c.Devices()) == 0 {
-		return nil, fmt.Errorf("device %q: the plugin %s finds no device on this machine", rt.Device, found[0].Path)
-	}
-	o := xla.Options{Precision: xla.Precision(p), Device: rt.onHost % len(c.Devices()), Fast: rt.Fast}
-	if o.Cache, err = xla.CacheDir(); err != nil {
-		return nil, err
-	}
-	return &xla.Device{Client: c, Options: o}, nil
-}
-
-// describe names a device in records.
-func describe(d *xla.Device) string {
-	if d == nil {
-		return OwnDevice
-	}
-	fast := ""
-	if d.Fast {
-		fast = ", fast"
-	}
-	return fmt.Sprintf("%s (%s; %s%s)", d.Client.Devices()[d.Options.Device].Kind, d.Client.Plugin().Version(), d.Client.Version(), fast)
-}
-
-// checkDevice returns an error if the planned runners need more memory than a device has.
-func checkDevice(e *engine.Engine) error {
-	if e.Device == nil {
-		return nil
-	}
-	m, err := e.Device.Client.Devices()[e.Device.Options.Device].Memory()
-	if err != nil || m.Limit == 0 { // the plugin does not count
-		return nil
-	}
-	if need, free := e.DeviceBytes, m.Limit-m.InUse; need > free {
-		return fmt.Errorf("a step needs %s of the memory of the device, %s are free; lower MicroBatch, Batch, Width or Cells", format.Bytes(need), format.Bytes(free))
-	}
-	return nil
+	return d, err
 }

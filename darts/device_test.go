@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,10 +17,14 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
 	_ "unnas/darts/xla"
 	"unnas/internal/pjrt"
 	"unnas/ops"
+	"unnas/pretext"
+	"unnas/segmentation"
 )
 
 // plugin returns the path of XLA's plugin for CPUs.
@@ -94,6 +100,9 @@ func TestSearchOnDevice(t *testing.T) {
 				require.NoError(t, err)
 				runs[i] = *all
 			}
+			if results[1] == nil {
+				return
+			}
 			require.Len(t, runs[1], len(runs[0]))
 			for i, want := range runs[0] {
 				assert.InEpsilon(t, want, runs[1][i], 1e-3, "loss %d", i)
@@ -130,6 +139,141 @@ func TestTrainOnDevice(t *testing.T) {
 	}
 	assert.InEpsilon(t, scores[0].Loss, scores[1].Loss, 1e-5)
 	assert.Equal(t, scores[0].Score, scores[1].Score)
+}
+
+// tinyNetwork is a network that XLA compiles in a second.
+func tinyNetwork() cell.Network {
+	edges := []cell.Edge{{Op: "sep_conv_3x3", From: 0}, {Op: "max_pool_3x3", From: 1}}
+	g := cell.Genotype{Normal: edges, NormalConcat: []int{2}, Reduce: []cell.Edge{{Op: "skip_connect", From: 0}, {Op: "dil_conv_3x3", From: 1}}, ReduceConcat: []int{2}}
+	return cell.Network{Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}}, Genotype: g, Ops: ops.All()}
+}
+
+// sameNumbers compares numbers of a device with those of the CPU.
+func sameNumbers(t *testing.T, want, got []float32, what string) {
+	t.Helper()
+	require.Len(t, got, len(want), what)
+	most, worst := 0.0, 0.0
+	for i, v := range want {
+		most, worst = max(most, math.Abs(float64(v))), max(worst, math.Abs(float64(v-got[i])))
+	}
+	assert.Less(t, worst, 1e-4*most, what)
+}
+
+// TestTasksOnDevice trains each task on a device and on the CPU, evaluates what was learned,
+// and predicts.
+func TestTasksOnDevice(t *testing.T) {
+	device := plugin(t)
+	images, err := scenes.New(19, 24, 20, 1)
+	require.NoError(t, err)
+	train, val := dataset.Subset(images, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), dataset.Subset(images, []int{10, 11, 12, 13, 14, 15, 16, 17, 18})
+	jigsaw, view := pretext.JigsawCIFAR10(), pretext.ScenesTransform(16)
+	jigsaw.Transform.Height, jigsaw.Transform.Width = 16, 16
+	for _, task := range append(floatTasks(),
+		jigsaw, pretext.Rotation{Transform: view}, pretext.Colorization{Transform: view},
+		pretext.Classification{Transform: view, Classes: len(images.Classes())},
+		segmentation.Task{Transform: view, ASPP: segmentation.ASPP{Channels: 3, Rates: []int{1, 2}, Classes: 19}},
+	) {
+		t.Run(task.Name(), func(t *testing.T) {
+			c := smallTraining()
+			c.Network, c.Epochs, c.Batch, c.EvaluateEvery = tinyNetwork(), 2, 5, 1
+			var runs [2][]float64
+			var model *Model
+			for i, name := range []string{OwnDevice, device} {
+				recorder, all := losses()
+				r, err := Train(t.Context(), train, val, task, c, Runtime{Device: name, Recorder: recorder})
+				require.NoError(t, err)
+				runs[i], model = *all, r.Model()
+			}
+			require.Greater(t, len(runs[0]), 3)
+			assert.InEpsilonSlice(t, runs[0], runs[1], 1e-3)
+
+			var scores [2]*Evaluation
+			for i, name := range []string{OwnDevice, device} {
+				scores[i], err = model.Evaluate(t.Context(), val, Runtime{Device: name})
+				require.NoError(t, err)
+			}
+			if pixels := math.IsNaN(scores[0].Loss); pixels {
+				assert.InDelta(t, scores[0].Scores["accuracy"], scores[1].Scores["accuracy"], 2e-3, "few pixels are on the edge")
+			} else {
+				assert.InEpsilon(t, scores[0].Loss, scores[1].Loss, 1e-5)
+				assert.InDelta(t, scores[0].Score, scores[1].Score, 1e-5)
+			}
+
+			other := &Model{Architecture: model.Architecture, Task: model.Task, Params: model.Params, Device: device}
+			pictures := pictures(noise(3, evaluatedAtATime+1))
+			want, err := model.Logits(t.Context(), pictures...)
+			require.NoError(t, err)
+			got, err := other.Logits(t.Context(), pictures...)
+			require.NoError(t, err)
+			sameNumbers(t, slices.Concat(want...), slices.Concat(got...), "logits")
+			wantFeatures, err := model.Features(t.Context(), pictures[0])
+			require.NoError(t, err)
+			features, err := other.Features(t.Context(), pictures[0])
+			require.NoError(t, err)
+			sameNumbers(t, wantFeatures[0].Map, features[0].Map, "features")
+			if task.Name() != "segmentation" {
+				return
+			}
+			mask, err := model.Segment(t.Context(), pictures[1])
+			require.NoError(t, err)
+			onDevice, err := other.Segment(t.Context(), pictures[1])
+			require.NoError(t, err)
+			differ := 0
+			for i := range mask {
+				if mask[i] != onDevice[i] {
+					differ++
+				}
+			}
+			assert.LessOrEqual(t, differ, len(mask)/100)
+		})
+	}
+}
+
+// TestBytesToDevice counts what a step of a training moves: images, labels, the learning rate
+// and the gradient of the loss, which is one; and the loss with its counts.
+func TestBytesToDevice(t *testing.T) {
+	device := plugin(t)
+	c := smallTraining()
+	c.Network, c.Epochs, c.GradClip, c.EMADecay = tinyNetwork(), 1, 5, 0.5
+	var tr *training
+	var ups, downs []int64
+	rt := Runtime{Device: device, Recorder: record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
+			up, down := tr.Device.Moved()
+			ups, downs = append(ups, up), append(downs, down)
+		}
+		return nil
+	})}
+	var err error
+	tr, err = newTraining(t.Context(), stripes{n: 18, fail: -1}, nil, smallTask(), c, rt)
+	require.NoError(t, err)
+	_, err = tr.train(t.Context())
+	require.NoError(t, err)
+	require.Len(t, ups, 3)
+	images := c.Batch * smallTask().Spec().InputLen()
+	assert.EqualValues(t, 4*(images+c.Batch+2), ups[2]-ups[1])
+	assert.EqualValues(t, 4*3, downs[2]-downs[1])
+}
+
+// TestFineTuneOnDevice starts trainings with the weights of a pretext task.
+func TestFineTuneOnDevice(t *testing.T) {
+	device := plugin(t)
+	c := smallTraining()
+	c.Network, c.Epochs = tinyNetwork(), 1
+	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, pretext.Rotation{Transform: squareView()}, c, Runtime{Device: device})
+	require.NoError(t, err)
+	c.Init, c.Freeze, c.Epochs = filepath.Join(t.TempDir(), "rotation.safetensors"), []string{"stem", "cells.0"}, 2
+	require.NoError(t, r.Model().Save(c.Init))
+	var runs [2][]float64
+	for i, name := range []string{OwnDevice, device} {
+		recorder, all := losses()
+		tuned, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 5, fail: -1}, pretext.Classification{Transform: squareView(), Classes: 3}, c, Runtime{Device: name, Recorder: recorder})
+		require.NoError(t, err)
+		runs[i] = *all
+		stem := "stem.0.weight"
+		assert.Equal(t, r.Params.Data(r.Params.Find(stem)), tuned.Params.Data(tuned.Params.Find(stem)), "it is frozen")
+	}
+	assert.InEpsilonSlice(t, runs[0], runs[1], 1e-3)
 }
 
 // TestResumeOnAnotherDevice warns, and resumes.
@@ -199,14 +343,22 @@ func TestDeviceRefuses(t *testing.T) {
 	}
 	assert.ErrorContains(t, search(tiny(FirstOrder{}), Runtime{Device: "gpu"}), `darts: no plugin for device "gpu" was found in `)
 	assert.ErrorContains(t, search(tiny(FirstOrder{}), Runtime{Device: filepath.Join(t.TempDir(), "plugin.so")}), "plugin.so")
+	p, err := NewParams(tinyNetwork(), smallTask(), 1)
+	require.NoError(t, err)
+	m := &Model{Architecture: tinyNetwork(), Task: smallTask(), Params: p, Device: "gpu"}
+	_, err = m.Predict(t.Context(), grey(5, 5, 1, 2, 3))
+	assert.ErrorContains(t, err, `darts: no plugin for device "gpu" was found in `)
+	_, err = m.Features(t.Context(), grey(5, 5, 1, 2, 3))
+	assert.ErrorContains(t, err, `darts: no plugin for device "gpu" was found in `)
 	c := tiny(FirstOrder{})
 	c.Precision = TF32
 	assert.ErrorContains(t, search(c, Runtime{}), `darts: Precision "tf32" is of devices, and Device is the CPU`)
 
 	device := plugin(t)
+	assert.ErrorContains(t, search(tiny(FirstOrder{}), Runtime{Device: device + ":7"}), "this machine has ")
 	c = tiny(FirstOrder{})
 	c.Space.Ops = append(c.Space.Ops, ownKernel{})
-	err := search(c, Runtime{Device: device})
+	err = search(c, Runtime{Device: device})
 	require.ErrorContains(t, err, "cannot run on this device")
 	assert.ErrorContains(t, err, "tanh")
 }

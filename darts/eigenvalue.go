@@ -49,6 +49,9 @@ func sharpened(past []reading, ratio float64) (back reading, yes bool) {
 func (s *search) measure() error {
 	r := rng.New(s.c.Seed, "eigenvalue", s.epoch, 0)
 	alphas, _ := s.Alphas()
+	if err := s.m.Host(); err != nil {
+		return err
+	}
 	start := make([]float64, len(alphas))
 	for i := range start {
 		start[i] = rng.Normal(r)

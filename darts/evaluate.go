@@ -124,13 +124,17 @@ func (m *Model) compare(group *ranks.Group, src Source) error {
 }
 
 func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ranks.Group, meter *record.Meter) (e *Evaluation, err error) {
+	device, err := rt.device(Float32)
+	if err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
 	if evaluator, ok := m.Task.(Evaluator); ok {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("darts: evaluation of task %s: panic: %w", m.Task.Name(), panics.Recovered(p))
 			}
 		}()
-		measure, bytes, err := evaluator.Evaluate(ctx, m.Architecture, m.Params, counted{about(src), meter})
+		measure, bytes, err := evaluator.Evaluate(ctx, m.Architecture, m.Params, counted{about(src), meter}, device.Name())
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
@@ -147,10 +151,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ran
 		return m.evaluation(metric, scores, nil), nil
 	}
 	en := engine.New(1, group)
-	en.Params = m.Params
-	if en.Device, err = rt.device(Float32); err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
-	}
+	en.Params, en.Device = m.Params, device
 	var run *engine.Runner
 	atOnce := min(evaluatedAtATime, src.Len())
 	err = ops.Build(func() error {

@@ -14,6 +14,7 @@ import (
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
+	"unnas/internal/xla"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -89,6 +90,10 @@ type extractor struct {
 type inputTransformer interface{ InputTransform() pretext.Transform }
 
 func newExtractor(m *Model) (*extractor, error) {
+	device, err := xla.Open(m.Device, xla.Options{})
+	if err != nil {
+		return nil, err
+	}
 	e, spec := &extractor{}, m.Task.Spec()
 	rest := spec.NewSample() // labels and targets, which nothing reads
 	e.input = func(img *pretext.Image) error { return sample(m.Task, e.x, rest, img) }
@@ -100,7 +105,7 @@ func newExtractor(m *Model) (*extractor, error) {
 	}
 	var images *gorgonia.Node
 	var plan *graph.Plan
-	err := ops.Build(func() error {
+	err = ops.Build(func() error {
 		whole, err := engine.Assemble(m.Params, m.Architecture, m.Task, 1)
 		if err == nil {
 			err = whole.Scope.Covers()
@@ -117,7 +122,7 @@ func newExtractor(m *Model) (*extractor, error) {
 			return err
 		}
 		e.out = net.Out
-		plan, err = graph.Compile(s.Graph(), graph.Options{Want: gorgonia.Nodes{net.Out}, Evaluate: true})
+		plan, err = graph.Compile(s.Graph(), graph.Options{Want: gorgonia.Nodes{net.Out}, Evaluate: true, Device: device})
 		return err
 	})
 	if err != nil {
@@ -126,6 +131,9 @@ func newExtractor(m *Model) (*extractor, error) {
 	pool := kernel.NewThreadPool(0)
 	if bytes, total := plan.Bytes(pool.Size()), memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("an image needs %s of memory, this machine has %s; choose a smaller transform or network", format.Bytes(bytes), format.Bytes(total))
+	}
+	if err := device.Fits(plan.DeviceBytes()); err != nil {
+		return nil, err
 	}
 	e.x = make([]float32, spec.InputLen())
 	if e.machine, err = plan.Bind(graph.NewArena(plan), pool); err != nil {

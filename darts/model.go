@@ -13,6 +13,7 @@ import (
 	"unnas/cell"
 	"unnas/internal/atomicfile"
 	"unnas/internal/engine"
+	"unnas/internal/xla"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -32,6 +33,8 @@ type Model struct {
 	Params       *ops.Params
 	// Classes are the names of the classes that the task predicts; nil if they have none.
 	Classes []string
+	// Device runs the network in predictions; see Runtime.Device.
+	Device string
 	// Version is the version of the module that wrote the model; "" if not known.
 	Version string
 
@@ -218,6 +221,15 @@ func (m *Model) metadata() (map[string]string, error) {
 		return nil, err
 	}
 	return map[string]string{"format": "pt", modelKey: string(text)}, nil
+}
+
+// device opens the device of the model.
+func (m *Model) device() (*xla.Device, error) {
+	d, err := xla.Open(m.Device, xla.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	return d, nil
 }
 
 // check returns an error if a part of the model is missing.

@@ -60,7 +60,11 @@ func (m *Model) Logits(ctx context.Context, images ...image.Image) ([][]float32,
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	if m.network == nil {
-		p, err := newPredictor(m.Architecture, m.Task, m.Params)
+		device, err := m.device()
+		if err != nil {
+			return nil, err
+		}
+		p, err := newPredictor(m.Architecture, m.Task, m.Params, device)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +110,7 @@ func (m *Model) Segment(ctx context.Context, img image.Image) ([]uint8, error) {
 		if !ok {
 			return nil, fmt.Errorf("darts: task %s does not label pixels of whole images; use Predict or Logits", m.Task.Name())
 		}
-		p, err := segmentation.NewPredictor(segmentation.Network{Architecture: m.Architecture, Task: task}, m.Params, segmentation.TestTimeAugmentation{})
+		p, err := segmentation.NewPredictor(segmentation.Network{Architecture: m.Architecture, Task: task}, m.Params, segmentation.PredictorConfig{Device: m.Device})
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/rng"
+	"unnas/internal/xla"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -57,8 +58,8 @@ type part struct {
 }
 
 // newPredictor returns a predictor with these parameters, which must have values and be
-// those of this network and this task.
-func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predictor, error) {
+// those of this network and this task; the network runs on the device, nil is the CPU.
+func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params, device *xla.Device) (*predictor, error) {
 	if p == nil || !p.Ready() {
 		return nil, errors.New("the parameters have no values; take those of a training, or NewParams and read weights into them")
 	}
@@ -81,7 +82,7 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, format.Plural(images, "image"))
 			}
 			networks[i], r.parts[i] = n, part{images: images, logits: n.Logits}
-			if plans[i], err = graph.Compile(n.Scope.Graph(), graph.Options{Want: gorgonia.Nodes{n.Logits}, Evaluate: true}); err != nil {
+			if plans[i], err = graph.Compile(n.Scope.Graph(), graph.Options{Want: gorgonia.Nodes{n.Logits}, Evaluate: true, Device: device}); err != nil {
 				return err
 			}
 		}
@@ -96,6 +97,9 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 	bytes := 4*int64(input) + max(plans[0].Bytes(pool.Size()), plans[1].Bytes(pool.Size()))
 	if total := memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller transform or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
+	}
+	if err := device.Fits(max(plans[0].DeviceBytes(), plans[1].DeviceBytes())); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
 	}
 	r.x, r.rest = make([]float32, input), r.spec.NewSample()
 	arena := graph.NewArena(plans...)

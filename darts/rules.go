@@ -186,6 +186,13 @@ func (all rules) copies() (n int) {
 	return n
 }
 
+// hooked reports whether hooks see the parameters or their gradients within a step.
+func (all rules) hooked() bool {
+	return slices.ContainsFunc(all, func(r Rules) bool {
+		return r.Gradient != nil || r.Regularise != nil || r.Alphas != nil || r.Weights != nil || r.EndEpoch != nil
+	})
+}
+
 func (all rules) endEpochs() bool {
 	return slices.ContainsFunc(all, func(r Rules) bool { return r.EndEpoch != nil })
 }

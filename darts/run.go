@@ -75,6 +75,9 @@ type phase interface {
 	// complete.
 	stopReason() string
 
+	// host makes the memory that the phase resumes from, which a device may keep, that of
+	// the host.
+	host() error
 	// arrays returns the memory that the phase resumes from, and state all else, as
 	// what JSON is made of.
 	arrays() []checkpoint.Array
@@ -452,6 +455,9 @@ func (r *run) save() error {
 	here := point{r.done(), r.complete}
 	if r.dir == nil || r.lost || here == r.saved {
 		return nil
+	}
+	if err := r.phase.host(); err != nil {
+		return err
 	}
 	if err := r.dir.keep(r.done(), r.checkpoint); err != nil {
 		return err

@@ -41,9 +41,11 @@ type Runtime struct {
 
 	// Device runs the networks: "" or "cpu" are the library's own kernels; "cuda" is an
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
-	// plugin. The program imports unnas/darts/xla for them. Optimisers, data and evaluations
-	// of whole images stay on the CPU. Results of a device equal those of the CPU but for rounding; equal runs on equal devices and
-	// plugins give equal bits. A run may resume on another device, with a warning.
+	// plugin. A number after a colon chooses among several, as "cuda:1"; without one the
+	// ranks of a host take them in turn. The program imports unnas/darts/xla for them.
+	// Images are loaded on the CPU. Results of a device equal those of the CPU but for
+	// rounding; equal runs on equal devices and plugins give equal bits. A run may resume
+	// on another device, with a warning.
 	Device string
 
 	// Fast lets a device use algorithms whose rounding may differ from run to run.

@@ -2,6 +2,7 @@ package darts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -18,7 +19,7 @@ import (
 )
 
 // endEpoch evaluates the network if it is time to.
-func (t *training) endEpoch() error {
+func (t *training) endEpoch() (err error) {
 	e, err := t.metrics()
 	if err != nil {
 		return err
@@ -31,8 +32,10 @@ func (t *training) endEpoch() error {
 		return nil
 	}
 	if t.c.EMADecay > 0 {
-		t.swap()
-		defer t.swap()
+		if err := t.swap(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, t.swap()) }()
 	}
 	if t.c.PreciseBN > 0 {
 		if err := t.takeStatistics(); err != nil {
@@ -51,6 +54,9 @@ func (t *training) endEpoch() error {
 	}
 	t.result.Last = e
 	if t.result.Best.Epoch == 0 || better(t.metric, e.ValScore, t.result.Best.ValScore) {
+		if err := t.Host(); err != nil {
+			return err
+		}
 		t.result.Best = e
 		copy(t.bestParams.Weights(), t.Params.Weights())
 		copy(t.bestParams.Running(), t.Params.Running())
@@ -67,6 +73,9 @@ func (t *training) measure() (scores map[string]float64, err error) {
 	}()
 	ctx := t.shared.With(t.ctx)
 	if t.taskEvaluate != nil {
+		if err := t.Host(); err != nil {
+			return nil, err
+		}
 		return evaluateImages(ctx, t.Ranks, t.task.(Evaluator), t.taskEvaluate, t.val.Len(), t.meter)
 	}
 	scores, _, err = evaluate(ctx, t.Engine, t.eval, t.valLoader, t.task.Spec(), t.metric, t.meter)

@@ -172,7 +172,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	}
 	return s, record.Start{
 		Images: n, Train: len(weights), Val: len(alphas),
-		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: describe(s.m.Device), DeviceBytes: s.m.DeviceBytes,
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: s.m.Device.String(), DeviceBytes: s.m.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Candidates: c.Space.Candidates.All(), Config: c,
 	}, warnings, nil
@@ -190,7 +190,7 @@ func (s *search) search(ctx context.Context) (*SearchResult, error) {
 func (s *search) finishRun(ctx context.Context) error {
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
-	if err != nil {
+	if err = errors.Join(err, s.m.Host()); err != nil {
 		return err
 	}
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
@@ -316,6 +316,9 @@ func (s *search) best() (p *ops.Params, epoch int) { return nil, 0 }
 
 // metrics brings the result up to date, unless the alphas are not finite.
 func (s *search) metrics() (record.Epoch, error) {
+	if err := s.m.Host(s.m.Params.Alphas()); err != nil {
+		return record.Epoch{}, err
+	}
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
@@ -346,6 +349,9 @@ func (s *search) metrics() (record.Epoch, error) {
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
 	return e, nil
 }
+
+// host hands the memory of the search to the host.
+func (s *search) host() error { return s.m.Host() }
 
 // arrays returns the memory that a search resumes from.
 func (s *search) arrays() []checkpoint.Array {
@@ -460,5 +466,5 @@ func (s *search) Trial(t Trial) (loss float64, err error) {
 	if t == ValBoth && s.rule.learning {
 		s.valMean.Add(p)
 	}
-	return p.Loss, finite(p.Loss, half)
+	return p.Loss, cmp.Or(finite(p.Loss, half), s.m.Host())
 }

@@ -67,7 +67,7 @@ func TestTrainSegmentation(t *testing.T) {
 	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c, rt)
 	require.NoError(t, err)
 
-	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.TestTimeAugmentation{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	}
 	without, params := planned(nil)
 	with, _ := planned(drawn(t, 1, 2))
-	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, params, segmentation.TestTimeAugmentation{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, params, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	whole, err := p.Bytes(40, 56)
 	require.NoError(t, err)

@@ -16,6 +16,9 @@ import (
 // of the means m and the unbiased variances v of each batch. The ranks take batches in
 // turn, and add all of them in order. If it fails they are as they were.
 func (t *training) takeStatistics() (err error) {
+	if err := t.Host(); err != nil {
+		return err
+	}
 	running := t.Params.Running()
 	before := slices.Clone(running)
 	defer func() {
@@ -74,6 +77,9 @@ func (t *training) measureBatch(batches *loader.Batches) error {
 	if _, err := t.Part(t.stats, *b); err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
+	if err := t.Host(t.Params.Running()); err != nil {
+		return err
+	}
 	return t.meter.Add(b.Images)
 }
 
@@ -88,10 +94,14 @@ func unshared(all []*ops.RunningStats) []*ops.RunningStats {
 }
 
 // swap exchanges weights and running statistics with their averages.
-func (t *training) swap() {
+func (t *training) swap() error {
+	if err := t.Host(); err != nil {
+		return err
+	}
 	for _, pair := range [][2][]float32{{t.Params.Weights(), t.average}, {t.Params.Running(), t.averageRunning}} {
 		for i, v := range pair[0] {
 			pair[0][i], pair[1][i] = pair[1][i], v
 		}
 	}
+	return nil
 }

@@ -71,6 +71,7 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 	err = ops.Build(func() error {
 		var err error
 		m.rules = c.Algorithms.rules(c)
+		m.OnHost = m.rules.hooked()
 		var o observer
 		measured := c.Space
 		if m.rules.candidates() {
@@ -107,9 +108,6 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		}
 		return err
 	})
-	if err == nil {
-		err = checkDevice(m.Engine)
-	}
 	if err != nil {
 		return nil, err
 	}

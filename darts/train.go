@@ -71,8 +71,9 @@ type Evaluator interface {
 	// Evaluate returns a function that evaluates a network with the parameters p, as
 	// they are when it is called, on some images of val, by their numbers, and the memory
 	// in bytes that this takes besides them. It returns counts for Scores, as many for
-	// any images, of which there is at least one.
-	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context, images []int) (counts []float64, err error), bytes int64, err error)
+	// any images, of which there is at least one. The network should run on the device,
+	// named as in Runtime.Device.
+	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source, device string) (evaluate func(ctx context.Context, images []int) (counts []float64, err error), bytes int64, err error)
 	// Scores returns the scores of all images from the sums of their counts, which the
 	// ranks of a run add; with whole numbers scores do not depend on the number of ranks.
 	// The scores are all that is recorded, by name, that of Metric among them; names are of
@@ -185,7 +186,7 @@ func planTraining(ctx context.Context, src, val Source, task pretext.Task, c Tra
 	}
 	return t, record.Start{
 		Images: src.Len(), Train: src.Len(), Val: t.valLen(),
-		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes, Device: describe(t.Device), DeviceBytes: t.DeviceBytes,
+		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes, Device: t.Device.String(), DeviceBytes: t.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
 	}, []string{warning, t.drawn, undescribed, imprecise}, nil
@@ -284,9 +285,6 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		}
 		return nil
 	})
-	if err == nil {
-		err = checkDevice(t.Engine)
-	}
 	if err != nil {
 		return err
 	}
@@ -300,7 +298,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.Name)
 		}
 		var bytes int64
-		if t.taskEvaluate, bytes, err = evaluator.Evaluate(ctx, c.Network, t.Params, counted{about(t.val), t.meter}); err != nil {
+		if t.taskEvaluate, bytes, err = evaluator.Evaluate(ctx, c.Network, t.Params, counted{about(t.val), t.meter}, t.Device.Name()); err != nil {
 			return err
 		}
 		t.Bytes += bytes
@@ -337,7 +335,7 @@ func (t *training) bindStep() error {
 		}
 		u.Apply(op, u.Vector("average of running statistics", t.averageRunning), u.Vector("running statistics", t.Params.Running()))
 	}
-	return u.Bind(t.Pool)
+	return u.Bind(t.Engine)
 }
 
 // build builds the network for batches of batch images, with paths to drop and
@@ -392,7 +390,9 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	done, err := t.all(ctx)
 	t.result.Epochs = t.complete
 	if t.c.EMADecay > 0 {
-		t.swap()
+		err = errors.Join(err, t.swap())
+	} else {
+		err = errors.Join(err, t.Host())
 	}
 	if t.result.Best.Epoch > 0 {
 		t.result.BestParams = t.bestParams

@@ -20,6 +20,9 @@ type trainState struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
+// host hands the memory of the training to the host.
+func (t *training) host() error { return t.Host() }
+
 // arrays returns the memory that a training resumes from.
 func (t *training) arrays() []checkpoint.Array {
 	all := []checkpoint.Array{

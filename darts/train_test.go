@@ -304,7 +304,7 @@ type scored struct {
 
 func (s scored) Metric() (string, bool) { return s.metric, s.lower }
 
-func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source, string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(context.Context, []int) ([]float64, error) { return nil, nil }, 0, nil
 }
 
@@ -498,7 +498,7 @@ type judged struct {
 
 func (e *judged) Metric() (string, bool) { return "miou", e.lower }
 
-func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(_ context.Context, images []int) ([]float64, error) {
 		if !p.Ready() || held.Len() != 3 || len(images) != 3 {
 			return nil, errors.New("judged: other images")
@@ -598,7 +598,7 @@ type loads struct{ pretext.Task }
 
 func (loads) Metric() (string, bool) { return "seen", false }
 
-func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	_, err := held.Load(ctx, 0) // which is no part of an evaluation
 	return func(ctx context.Context, images []int) ([]float64, error) {
 		faults := make(chan error, 2)
@@ -674,7 +674,7 @@ type failing struct {
 
 func (failing) Metric() (string, bool) { return "failures", false }
 
-func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(ctx context.Context, _ []int) ([]float64, error) {
 		if !f.loads {
 			panic("a bug of the evaluator")

@@ -217,7 +217,7 @@ func TestGoldenTrainings(t *testing.T) {
 				c.Check(t, "final.buffer."+s.Name+".running_mean", s.Mean)
 				c.Check(t, "final.buffer."+s.Name+".running_var", s.Var)
 			}
-			tr.swap()
+			require.NoError(t, tr.swap())
 			check("average")
 			for _, s := range tr.Params.Stats() {
 				c.Check(t, "final.average."+s.Name+".running_mean", s.Mean)

@@ -12,6 +12,10 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 	"unnas/ops"
 )
 
@@ -33,11 +37,18 @@ func (relay) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, _, _ []ops.Ar
 	return nil
 }
 
+// composition is a way to build and run a network.
+type composition struct {
+	apart  bool        // with a relay behind every layer
+	native bool        // without operations of Gorgonia's
+	device *xla.Device // nil is the CPU
+}
+
 // composer builds a random network of real layers on maps [2, 6, 5, 4].
 type composer struct {
 	net
 	draws  *rand.Rand
-	apart  bool            // with a relay behind every layer
+	how    composition
 	maps   gorgonia.Nodes  // what a layer can be built on
 	layers strings.Builder // what was built, for messages
 }
@@ -66,7 +77,12 @@ func (c *composer) layer() {
 			return must(s.Conv(x, ops.ConvConfig{Out: 4, Window: ops.Square(3, 1, 1, 1), ReLU: yes, Bias: i%2 == 0}))
 		}},
 		{"relu", func() *gorgonia.Node { return must(ops.ReLU(x)) }},
-		{"tanh", func() *gorgonia.Node { return must(gorgonia.Tanh(x)) }},
+		{"tanh", func() *gorgonia.Node {
+			if c.how.native {
+				return must(ops.ReLU(x))
+			}
+			return must(gorgonia.Tanh(x))
+		}},
 		{"max pool, batch norm", func() *gorgonia.Node {
 			return must(s.BatchNorm(must(ops.MaxPool(3).Build(s.Sub("pool"), x, ops.OpConfig{Stride: 1})), false))
 		}},
@@ -96,7 +112,7 @@ func (c *composer) layer() {
 
 // add makes a node one of the maps.
 func (c *composer) add(n *gorgonia.Node) {
-	if c.apart {
+	if c.how.apart {
 		out, err := ops.Apply(relay{}, n)
 		require.NoError(c.t, err)
 		n = out[0]
@@ -107,8 +123,8 @@ func (c *composer) add(n *gorgonia.Node) {
 func (c *composer) input(name string) *gorgonia.Node { return c.Graph().ByName(name)[0] }
 
 // compose returns the loss and the gradients of the random network of a seed.
-func compose(t *testing.T, seed uint64, apart bool) (loss float32, grads map[string][]float32, layers string) {
-	c := &composer{net: newNet(t), draws: rand.New(rand.NewPCG(seed, 0)), apart: apart}
+func compose(t *testing.T, seed uint64, how composition) (loss float32, grads map[string][]float32, layers string) {
+	c := &composer{net: newNet(t), draws: rand.New(rand.NewPCG(seed, 0)), how: how}
 	c.values("rate", []float32{0.25}, 1)
 	c.labels("key", []int32{3, int32(seed)}, 2)
 	c.values("factors", []float32{1.5, -0.5}, 2)
@@ -134,7 +150,11 @@ func compose(t *testing.T, seed uint64, apart bool) (loss float32, grads map[str
 			want = append(want, p.Deriv())
 		}
 	}
-	c.run(want...)
+	if how.device == nil {
+		c.run(want...)
+	} else {
+		c.runOn(how.device, want)
+	}
 	grads = map[string][]float32{}
 	for _, p := range c.Learnables() {
 		if p.Deriv() != nil {
@@ -142,6 +162,15 @@ func compose(t *testing.T, seed uint64, apart bool) (loss float32, grads map[str
 		}
 	}
 	return value(l.Value)[0], grads, c.layers.String()
+}
+
+// runOn computes the nodes on a device.
+func (c *composer) runOn(device *xla.Device, want gorgonia.Nodes) {
+	plan, err := graph.Compile(c.Graph(), graph.Options{Want: want, Device: device})
+	require.NoError(c.t, err)
+	m, err := plan.Bind(graph.NewArena(plan), kernel.NewThreadPool(1))
+	require.NoError(c.t, err)
+	require.NoError(c.t, m.RunAll())
 }
 
 // TestCompositions holds that what is fused, deferred or shared between layers
@@ -152,23 +181,49 @@ func TestCompositions(t *testing.T) {
 		count = 60
 	}
 	for seed := range count {
-		loss, grads, layers := compose(t, seed, false)
-		lossApart, apart, _ := compose(t, seed, true)
-		require.InDelta(t, lossApart, loss, 1e-4*(1+math.Abs(float64(lossApart))), "seed %d%s", seed, layers)
-		var all float64
-		for _, g := range apart {
-			all += squares(g)
+		sameComposition(t, seed, composition{apart: true}, composition{})
+	}
+}
+
+// TestCompositionsOnDevice compares random networks on XLA's device for CPUs. Half of the
+// seeds are new in each run.
+func TestCompositionsOnDevice(t *testing.T) {
+	device := &xla.Device{Client: xlatest.Client(t), Options: xla.Options{Flags: xlatest.Quick}}
+	count := uint64(5)
+	if testing.Short() {
+		count = 2
+	}
+	// In this one XLA computes the map of a max pooling twice, with other rounding.
+	sameComposition(t, 14271036833367925071, composition{native: true}, composition{native: true, device: device})
+	first := rand.Uint64() | 1<<63
+	t.Logf("seeds from 0 and from %d on", first)
+	for i := range count {
+		for _, seed := range []uint64{i, first + i} {
+			sameComposition(t, seed, composition{native: true}, composition{native: true, device: device})
 		}
-		require.Len(t, grads, len(apart), "seed %d%s", seed, layers)
-		for name, want := range apart {
-			got, diff := grads[name], 0.0
-			require.Len(t, got, len(want), "seed %d: %s%s", seed, name, layers)
-			for i, w := range want {
-				diff += (float64(w) - float64(got[i])) * (float64(w) - float64(got[i]))
-			}
-			require.LessOrEqual(t, math.Sqrt(diff), 2e-3*math.Sqrt(squares(want))+1e-4*math.Sqrt(all)+1e-6,
-				"seed %d: the gradient of %s, of norm %g%s", seed, name, math.Sqrt(squares(want)), layers)
+	}
+}
+
+// sameComposition compares the loss and the gradients of a random network that is built and
+// run in two ways.
+func sameComposition(t *testing.T, seed uint64, a, b composition) {
+	t.Helper()
+	wantLoss, wants, _ := compose(t, seed, a)
+	loss, grads, layers := compose(t, seed, b)
+	require.InDelta(t, wantLoss, loss, 1e-4*(1+math.Abs(float64(wantLoss))), "seed %d%s", seed, layers)
+	var all float64
+	for _, g := range wants {
+		all += squares(g)
+	}
+	require.Len(t, grads, len(wants), "seed %d%s", seed, layers)
+	for name, want := range wants {
+		got, diff := grads[name], 0.0
+		require.Len(t, got, len(want), "seed %d: %s%s", seed, name, layers)
+		for i, w := range want {
+			diff += (float64(w) - float64(got[i])) * (float64(w) - float64(got[i]))
 		}
+		require.LessOrEqual(t, math.Sqrt(diff), 2e-3*math.Sqrt(squares(want))+1e-4*math.Sqrt(all)+1e-6,
+			"seed %d: the gradient of %s, of norm %g%s", seed, name, math.Sqrt(squares(want)), layers)
 	}
 }
 
@@ -193,7 +248,7 @@ func TestSumsOfAnotherMap(t *testing.T) {
 			t.Run(join.name+" "+reader, func(t *testing.T) {
 				gradient := func(apart bool) []float32 {
 					n := newNet(t)
-					c := &composer{net: n, apart: apart}
+					c := &composer{net: n, how: composition{apart: apart}}
 					x := n.maps("x", 2, 6, 5, 4)
 					y, err := n.Sub("conv").Conv(x, ops.ConvConfig{Out: 4, Window: ops.Square(3, 1, 1, 1)})
 					require.NoError(t, err)

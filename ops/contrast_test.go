@@ -141,7 +141,7 @@ func TestContrastRefuses(t *testing.T) {
 		"contrastive temperature 0;":                                                 func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{}) },
 		"contrastive temperature NaN;":                                               func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{Temperature: math.NaN()}) },
 		"embeddings: the input is a nil node":                                        func() (ops.Loss, error) { return ops.Contrast(nil, labels, good) },
-		"input 1: the input is a nil node":                                           func() (ops.Loss, error) { return ops.Contrast(z, nil, good) },
+		"labels: the input is a nil node":                                            func() (ops.Loss, error) { return ops.Contrast(z, nil, good) },
 		"want int32, as ops.Labels":                                                  func() (ops.Loss, error) { return ops.Contrast(z, z, good) },
 		"embeddings of shape (6, 4) and labels of shape (6); want [2N, D] and [N]":   func() (ops.Loss, error) { return ops.Contrast(z, n.labels("six", make([]int32, 6), 6), good) },
 		"embeddings of shape (6, 2, 1, 4) and labels of shape (3); want [2N, D] and": func() (ops.Loss, error) { return ops.Contrast(n.maps("maps", 6, 2, 1, 4), labels, good) },

@@ -91,17 +91,30 @@ func loss(metric string, c LossConfig, pixels bool, logits, labels *gorgonia.Nod
 	if err := needFloats(logits); err != nil {
 		return Loss{}, fmt.Errorf("ops: logits: %w", err)
 	}
-	if labels == nil {
-		return Loss{}, fmt.Errorf("ops: labels: %w", errNilNode)
+	if err := needLabels(labels); err != nil {
+		return Loss{}, err
 	}
-	if labels.Dtype() != tensor.Int32 {
-		return Loss{}, fmt.Errorf("ops: labels %s of type %v; want int32, as ops.Labels makes", labels.Name(), labels.Dtype())
+	return valued(Metric{Name: metric}, ir.CrossEntropy{Ignore: c.IgnoreIndex, Smoothing: c.Smoothing, Pixels: pixels}, logits, labels)
+}
+
+// needLabels returns an error if a node is nil or not of labels.
+func needLabels(n *gorgonia.Node) error {
+	if n == nil {
+		return fmt.Errorf("ops: labels: %w", errNilNode)
 	}
-	out, err := outputs(ir.CrossEntropy{Ignore: c.IgnoreIndex, Smoothing: c.Smoothing, Pixels: pixels}, logits, labels)
+	if n.Dtype() != tensor.Int32 {
+		return fmt.Errorf("ops: labels %s of type %v; want int32, as ops.Labels makes", n.Name(), n.Dtype())
+	}
+	return nil
+}
+
+// valued adds the operator of a loss with the outputs Value, Score and Count.
+func valued(m Metric, op ir.Op, in ...*gorgonia.Node) (Loss, error) {
+	out, err := outputs(op, in...)
 	if err != nil {
 		return Loss{}, err
 	}
-	return Loss{Value: out(0), Score: out(1), Count: out(2), Metric: Metric{Name: metric}}, nil
+	return Loss{Value: out(0), Score: out(1), Count: out(2), Metric: m}, nil
 }
 
 // AddLosses returns a + weight·b for two scalars: the loss of a network with an

@@ -31,7 +31,7 @@ func label(network segmentation.Network, weights, photo, picture string) error {
 	if err := params.ReadSafetensors(file); err != nil {
 		return err
 	}
-	predictor, err := segmentation.NewPredictor(network, params, segmentation.TestTimeAugmentation{})
+	predictor, err := segmentation.NewPredictor(network, params, segmentation.PredictorConfig{})
 	if err != nil {
 		return err
 	}

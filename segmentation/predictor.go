@@ -12,18 +12,22 @@ import (
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
+	"unnas/internal/xla"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
-// TestTimeAugmentation configures the evaluation of images. The zero value is the published
-// evaluation: one pass over the image as it is.
-type TestTimeAugmentation struct {
+// PredictorConfig configures a Predictor. The zero value is the published evaluation, one
+// pass over the image as it is, on the CPU; Scales and Flip are test-time augmentation.
+type PredictorConfig struct {
 	// Scales are the sizes at which the image is evaluated, relative to its own; nil means 1
 	// alone. Chen et al. (2017, arXiv 1706.05587) use 0.5, 0.75, 1, 1.25, 1.5 and 1.75.
 	Scales []float64
 	// Flip adds the horizontal flip of each scale.
 	Flip bool
+	// Device runs the network: "" or "cpu" are the library's own kernels, others as in
+	// darts.Runtime. A device compiles a program for each size of image.
+	Device string
 }
 
 // Predictor labels the pixels of whole images with a network in evaluation mode, one
@@ -42,7 +46,8 @@ type TestTimeAugmentation struct {
 type Predictor struct {
 	net    Network
 	params *ops.Params
-	o      TestTimeAugmentation
+	c      PredictorConfig
+	device *xla.Device
 	pool   *kernel.ThreadPool
 
 	height, width int     // image size of the passes
@@ -65,28 +70,32 @@ type pass struct {
 
 // NewPredictor returns a predictor with parameters p, which must have values
 // (darts.NewParams, or those of a training).
-func NewPredictor(n Network, p *ops.Params, o TestTimeAugmentation) (*Predictor, error) {
+func NewPredictor(n Network, p *ops.Params, c PredictorConfig) (*Predictor, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
 	if p == nil || !p.Ready() {
 		return nil, errors.New("segmentation: the parameters have no values; use those of a training, or read weights into darts.NewParams")
 	}
-	if o.Scales == nil {
-		o.Scales = []float64{1}
+	if c.Scales == nil {
+		c.Scales = []float64{1}
 	}
-	if len(o.Scales) == 0 {
+	if len(c.Scales) == 0 {
 		return nil, errors.New("segmentation: Scales is empty; want nil for the image as it is")
 	}
-	for _, s := range o.Scales {
+	for _, s := range c.Scales {
 		if !(s > 0) || math.IsInf(s, 0) {
-			return nil, fmt.Errorf("segmentation: Scales is %v; want positive numbers", o.Scales)
+			return nil, fmt.Errorf("segmentation: Scales is %v; want positive numbers", c.Scales)
 		}
 	}
 	if err := ops.Build(func() error { return n.check(p) }); err != nil {
 		return nil, err
 	}
-	return &Predictor{net: n, params: p, o: o, pool: kernel.NewThreadPool(0)}, nil
+	device, err := xla.Open(c.Device, xla.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("segmentation: %w", err)
+	}
+	return &Predictor{net: n, params: p, c: c, device: device, pool: kernel.NewThreadPool(0)}, nil
 }
 
 // check returns an error unless the parameters are those of the network.
@@ -136,7 +145,7 @@ func (p *Predictor) bytes(passes []*pass) int64 {
 		input = max(input, int64(s.images.Shape().TotalSize()))
 		maps += int64(s.logits.Shape().TotalSize())
 	}
-	if p.o.Flip {
+	if p.c.Flip {
 		maps *= 2
 	}
 	return runs + 4*(input+maps)
@@ -147,8 +156,8 @@ func (p *Predictor) plan(height, width int) ([]*pass, error) {
 	if min(height, width) < 1 {
 		return nil, fmt.Errorf("segmentation: image of %d by %d pixels, want 1 or more each", width, height)
 	}
-	passes := make([]*pass, len(p.o.Scales))
-	for i, scale := range p.o.Scales {
+	passes := make([]*pass, len(p.c.Scales))
+	for i, scale := range p.c.Scales {
 		s := &pass{transform: p.net.Task.Transform}
 		s.transform.Crop = pretext.CropWhole
 		s.transform.Short = max(1, int(math.Round(min(scale*float64(min(height, width)), math.MaxInt32))))
@@ -157,7 +166,7 @@ func (p *Predictor) plan(height, width int) ([]*pass, error) {
 		if err := s.transform.Validate(); err != nil {
 			return nil, fmt.Errorf("segmentation: an image of %d by %d pixels at scale %g: %w", width, height, scale, err)
 		}
-		if err := ops.Build(func() error { return s.build(p.net, p.params) }); err != nil {
+		if err := ops.Build(func() error { return s.build(p.net, p.params, p.device) }); err != nil {
 			return nil, err
 		}
 		passes[i] = s
@@ -165,7 +174,7 @@ func (p *Predictor) plan(height, width int) ([]*pass, error) {
 	return passes, nil
 }
 
-func (s *pass) build(n Network, p *ops.Params) error {
+func (s *pass) build(n Network, p *ops.Params, device *xla.Device) error {
 	g := gorgonia.NewGraph()
 	var err error
 	if s.images, err = ops.Images(g, "images", 1, s.transform.Height, s.transform.Width, 3); err != nil {
@@ -175,7 +184,7 @@ func (s *pass) build(n Network, p *ops.Params) error {
 		return err
 	}
 	s.rows, s.cells = s.logits.Shape()[1], s.logits.Shape()[2]
-	if s.plan, err = graph.Compile(g, graph.Options{Want: gorgonia.Nodes{s.logits}, Evaluate: true}); err != nil {
+	if s.plan, err = graph.Compile(g, graph.Options{Want: gorgonia.Nodes{s.logits}, Evaluate: true, Device: device}); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	return nil
@@ -196,6 +205,9 @@ func (p *Predictor) prepare(height, width int) error {
 	}
 	plans, input := make([]*graph.Plan, len(passes)), 0
 	for i, s := range passes {
+		if err := p.device.Fits(s.plan.DeviceBytes()); err != nil {
+			return fmt.Errorf("segmentation: %w", err)
+		}
 		plans[i] = s.plan
 		input = max(input, s.images.Shape().TotalSize())
 	}
@@ -209,7 +221,7 @@ func (p *Predictor) prepare(height, width int) error {
 			return fmt.Errorf("segmentation: %w", err)
 		}
 		s.maps = make([][]float32, 1)
-		if p.o.Flip {
+		if p.c.Flip {
 			s.maps = make([][]float32, 2)
 		}
 		for i := range s.maps {
@@ -334,7 +346,7 @@ func (p *Predictor) row(mask []uint8, y int, scratch []float32) {
 			rest = rest[n:]
 		}
 	}
-	single := len(p.passes) == 1 && !p.o.Flip // softmax preserves the order
+	single := len(p.passes) == 1 && !p.c.Flip // softmax preserves the order
 	for x := range mask {
 		clear(mean)
 		rest = rows

@@ -106,7 +106,7 @@ func load(t testing.TB, d pretext.Source, i int) *pretext.Image {
 	return img
 }
 
-func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation.TestTimeAugmentation, img *pretext.Image) []uint8 {
+func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation.PredictorConfig, img *pretext.Image) []uint8 {
 	predictor, err := segmentation.NewPredictor(n, p, o)
 	require.NoError(t, err)
 	mask, err := predictor.Predict(img)
@@ -188,7 +188,7 @@ func TestPredictIsUpsampleAndArgmax(t *testing.T) {
 				if flip {
 					mirror = full(t, n, p, v, img, true)
 				}
-				got := predict(t, n, p, segmentation.TestTimeAugmentation{Flip: flip}, img)
+				got := predict(t, n, p, segmentation.PredictorConfig{Flip: flip}, img)
 				require.Len(t, got, height*width)
 				seen := map[uint8]bool{}
 				for i, class := range got {
@@ -241,8 +241,8 @@ func TestPredictScales(t *testing.T) {
 	large := whole(n, 81, 97) // 66 by 98 would need 113 columns
 	large.Short, large.Width = 66, 113
 	a, b := full(t, n, p, small, img, false), full(t, n, p, large, img, false)
-	got := predict(t, n, p, segmentation.TestTimeAugmentation{Scales: []float64{1, 2}}, img)
-	one := predict(t, n, p, segmentation.TestTimeAugmentation{}, img)
+	got := predict(t, n, p, segmentation.PredictorConfig{Scales: []float64{1, 2}}, img)
+	one := predict(t, n, p, segmentation.PredictorConfig{}, img)
 	assert.False(t, bytes.Equal(one, got))
 	at := func(x []float32, v pretext.Transform, row, column float64, k int) float64 {
 		r, c := int(row), int(column)
@@ -274,7 +274,7 @@ func TestPredictScales(t *testing.T) {
 // number of cores, and sees new weights.
 func TestPredictAgain(t *testing.T) {
 	n, p := street(t)
-	o := segmentation.TestTimeAugmentation{Scales: []float64{0.5, 1}, Flip: true}
+	o := segmentation.PredictorConfig{Scales: []float64{0.5, 1}, Flip: true}
 	predictor, err := segmentation.NewPredictor(n, p, o)
 	require.NoError(t, err)
 	d := town{3, 48, 40}
@@ -315,7 +315,7 @@ func TestPredictDense(t *testing.T) {
 			n.Architecture = cell.Network{Backbone: body, Genotype: n.Architecture.(cell.Network).Genotype, Ops: ops.All()}
 			p, err := darts.NewParams(n.Architecture, n.Task, 1)
 			require.NoError(t, err)
-			assert.Len(t, predict(t, n, p, segmentation.TestTimeAugmentation{}, img), 60*44)
+			assert.Len(t, predict(t, n, p, segmentation.PredictorConfig{}, img), 60*44)
 		}
 	}
 }
@@ -324,13 +324,13 @@ func TestPredictOnePixel(t *testing.T) {
 	n, p := street(t)
 	for _, size := range [][2]int{{1, 1}, {1, 40}, {40, 1}} {
 		img := &pretext.Image{Height: size[0], Width: size[1], Pix: make([]uint8, 3*size[0]*size[1])}
-		assert.Len(t, predict(t, n, p, segmentation.TestTimeAugmentation{Scales: []float64{0.25, 1}}, img), size[0]*size[1])
+		assert.Len(t, predict(t, n, p, segmentation.PredictorConfig{Scales: []float64{0.25, 1}}, img), size[0]*size[1])
 	}
 }
 
 func TestEvaluate(t *testing.T) {
 	n, p := street(t)
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	d := town{4, 56, 40}
 	got, err := predictor.Evaluate(context.Background(), d)
@@ -339,7 +339,7 @@ func TestEvaluate(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 4 {
 		img := load(t, d, i)
-		require.NoError(t, want.Add(img.Mask, predict(t, n, p, segmentation.TestTimeAugmentation{}, img)))
+		require.NoError(t, want.Add(img.Mask, predict(t, n, p, segmentation.PredictorConfig{}, img)))
 	}
 	assert.Equal(t, want, got)
 	assert.Equal(t, uint64(4*56*(40-1)), got.Pixels(), "in each column one pixel does not count")
@@ -374,8 +374,8 @@ func (broken) Len() int                                          { return 1 }
 func (broken) Load(context.Context, int) (*pretext.Image, error) { return nil, errBroken }
 
 // derived changes the cells of a network.
-func derived(change func(d *cell.Network)) func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
-	return func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+func derived(change func(d *cell.Network)) func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
+	return func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
 		d := n.Architecture.(cell.Network)
 		change(&d)
 		n.Architecture = d
@@ -404,14 +404,14 @@ func TestArchitecturesThatSayTheirStride(t *testing.T) {
 	n, p := street(t)
 	d := n.Architecture.(cell.Network)
 	img := load(t, town{1, 60, 44}, 0)
-	want := predict(t, n, p, segmentation.TestTimeAugmentation{}, img)
+	want := predict(t, n, p, segmentation.PredictorConfig{}, img)
 	for name, a := range map[string]cell.Architecture{
 		"pointer": &d, "wrapped": wrapped{d, 16}, "wrapped pointer": &wrapped{d, 16},
 		"network": n, "pointer to a network": &n,
 	} {
 		got := segmentation.Network{Architecture: a, Task: n.Task}
-		assert.Equal(t, want, predict(t, got, p, segmentation.TestTimeAugmentation{}, img), name)
-		evaluate, _, err := n.Task.Evaluate(t.Context(), a, p, town{2, 60, 44})
+		assert.Equal(t, want, predict(t, got, p, segmentation.PredictorConfig{}, img), name)
+		evaluate, _, err := n.Task.Evaluate(t.Context(), a, p, town{2, 60, 44}, "")
 		require.NoError(t, err, name)
 		counts, err := evaluate(t.Context(), []int{1, 0})
 		require.NoError(t, err, name)
@@ -422,43 +422,43 @@ func TestArchitecturesThatSayTheirStride(t *testing.T) {
 func TestPredictorErrors(t *testing.T) {
 	n, p := street(t)
 	for name, c := range map[string]struct {
-		change func(n *segmentation.Network, o *segmentation.TestTimeAugmentation)
+		change func(n *segmentation.Network, o *segmentation.PredictorConfig)
 		want   string
 	}{
 		"body":     {derived(func(d *cell.Network) { d.Backbone.Reductions = []int{9} }), "segmentation: cell: Reductions is [9]"},
 		"genotype": {derived(func(d *cell.Network) { d.Ops = ops.Set{ops.None()} }), "segmentation: cell: "},
-		"network":  {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Architecture = nil }, "segmentation: Network.Architecture is nil"},
-		"stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+		"network":  {func(n *segmentation.Network, _ *segmentation.PredictorConfig) { n.Architecture = nil }, "segmentation: Network.Architecture is nil"},
+		"stride": {func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
 			n.Architecture = plain{n.Architecture}
 		}, "segmentation: an architecture of type segmentation_test.plain does not report its output stride; give it a method OutputStride() int"},
-		"no stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+		"no stride": {func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
 			n.Architecture = wrapped{n.Architecture, -2}
 		}, "has output stride -2, not in 1..8192"},
-		"wrong stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+		"wrong stride": {func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
 			n.Architecture = wrapped{n.Architecture, 32}
 		},
 			"segmentation: an architecture of type segmentation_test.wrapped has output stride 32, but maps an image of 33×33 pixels to 3×3, not to 2×2"},
-		"nothing": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+		"nothing": {func(n *segmentation.Network, _ *segmentation.PredictorConfig) {
 			n.Architecture = nothing{n.Architecture}
 		}, "builds no feature map"},
-		"head":      {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
-		"no scales": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
-		"scale": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) {
+		"head":      {func(n *segmentation.Network, _ *segmentation.PredictorConfig) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
+		"no scales": {func(_ *segmentation.Network, o *segmentation.PredictorConfig) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
+		"scale": {func(_ *segmentation.Network, o *segmentation.PredictorConfig) {
 			o.Scales = []float64{1, math.NaN()}
 		},
 			"segmentation: Scales is [1 NaN]; want positive numbers"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, o := n, segmentation.TestTimeAugmentation{}
+			n, o := n, segmentation.PredictorConfig{}
 			c.change(&n, &o)
 			_, err := segmentation.NewPredictor(n, p, o)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.TestTimeAugmentation{})
+	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.PredictorConfig{})
 	require.ErrorContains(t, err, "segmentation: the parameters have no values; use those of a training, or read weights into darts.NewParams")
 
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	_, err = predictor.Predict(nil)
 	require.EqualError(t, err, "segmentation: no image")
@@ -473,25 +473,25 @@ func TestPredictorErrors(t *testing.T) {
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
 	_, err = predictor.Evaluate(t.Context(), nil)
 	require.ErrorContains(t, err, "segmentation: the source is nil")
-	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Network)(nil), p, town{1, 8, 8})
+	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Network)(nil), p, town{1, 8, 8}, "")
 	require.ErrorContains(t, err, "segmentation: Network.Architecture is nil")
 	_, err = n.Task.Head(ops.NewScope(gorgonia.NewGraph(), ops.NewParams()), nil)
 	require.ErrorContains(t, err, "segmentation: ASPP on a nil node")
 
 	other := n
 	derived(func(d *cell.Network) { d.Backbone.Width = 6 })(&other, nil)
-	_, err = segmentation.NewPredictor(other, p, segmentation.TestTimeAugmentation{})
+	_, err = segmentation.NewPredictor(other, p, segmentation.PredictorConfig{})
 	require.ErrorContains(t, err, "segmentation: the parameters are of another network or task: ")
 	require.ErrorContains(t, err, "parameter stem0.0.weight is a weight of shape")
 	other = n
 	derived(func(d *cell.Network) { d.Backbone.Cells-- })(&other, nil)
-	_, err = segmentation.NewPredictor(other, p, segmentation.TestTimeAugmentation{})
+	_, err = segmentation.NewPredictor(other, p, segmentation.PredictorConfig{})
 	require.ErrorContains(t, err, "e not in the network, such as cells.")
 	img := load(t, town{1, 32, 32}, 0)
 
 	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
 	bias[2] = float32(math.Inf(-1))
-	predictor, err = segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
+	predictor, err = segmentation.NewPredictor(n, p, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	_, err = predictor.Predict(img)
 	require.ErrorContains(t, err, "segmentation: logits are not finite")
@@ -500,14 +500,14 @@ func TestPredictorErrors(t *testing.T) {
 // TestPredictorMemory plans without taking, and refuses what the machine lacks.
 func TestPredictorMemory(t *testing.T) {
 	n, p := street(t)
-	one, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
+	one, err := segmentation.NewPredictor(n, p, segmentation.PredictorConfig{})
 	require.NoError(t, err)
 	small, err := one.Bytes(64, 128)
 	require.NoError(t, err)
 	large, err := one.Bytes(128, 256)
 	require.NoError(t, err)
 	assert.InEpsilon(t, 4, float64(large)/float64(small), 0.3)
-	scaled, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{Scales: []float64{0.5, 1, 2}, Flip: true})
+	scaled, err := segmentation.NewPredictor(n, p, segmentation.PredictorConfig{Scales: []float64{0.5, 1, 2}, Flip: true})
 	require.NoError(t, err)
 	most, err := scaled.Bytes(64, 128)
 	require.NoError(t, err)
@@ -527,7 +527,7 @@ func BenchmarkPredict(b *testing.B) {
 	p, err := darts.NewParams(n.Architecture, n.Task, 1)
 	require.NoError(b, err)
 	img := load(b, town{1, 2048, 1024}, 0)
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.PredictorConfig{})
 	require.NoError(b, err)
 	bytes, err := predictor.Bytes(1024, 2048)
 	require.NoError(b, err)

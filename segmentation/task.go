@@ -91,9 +91,10 @@ func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
 
 // Evaluate returns a function that evaluates the network on whole images with a
 // Predictor and returns the counts of a ConfusionMatrix, and the memory for images of the
-// size of the first one. The architecture must report its output stride; see Network.
-func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context, images []int) ([]float64, error), bytes int64, err error) {
-	predictor, err := NewPredictor(Network{a, t}, p, TestTimeAugmentation{})
+// size of the first one. The network runs on the device; see PredictorConfig. The
+// architecture must report its output stride; see Network.
+func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source, device string) (evaluate func(ctx context.Context, images []int) ([]float64, error), bytes int64, err error) {
+	predictor, err := NewPredictor(Network{a, t}, p, PredictorConfig{Device: device})
 	if err != nil {
 		return nil, 0, err
 	}

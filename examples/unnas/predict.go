@@ -29,7 +29,7 @@ func predictCommand() *command {
 			{"unnas predict runs/train-1 photo.jpg", "the network after the last epoch"},
 			{"unnas predict runs/train-1/best.safetensors holiday -top 1 -json", "that of the best one, on all images of a folder"},
 		},
-		flags: "jpeg out top quiet json",
+		flags: "jpeg device out top quiet json",
 		texts: map[string]string{"out": "directory for pictures of segmentation [predictions]"},
 		run:   runPredict,
 	}
@@ -48,6 +48,7 @@ func runPredict(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	model.Device = c.Runtime.Device
 	predict := c.predict
 	if model.Task.Name() == preset.Segmentation {
 		predict = c.segment

@@ -37,3 +37,6 @@ func (p *Plan) Sizes() (arena, foreign, perWorker, shared int) {
 
 // Levels returns the number of levels.
 func (p *Plan) Levels() int { return len(p.levels) }
+
+// SetCount is setCount.
+var SetCount = setCount

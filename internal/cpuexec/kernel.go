@@ -191,6 +191,14 @@ func kernelOf(op ir.Op) (Kernel, error) {
 		return crossEntropy{op}, nil
 	case ir.CrossEntropyGrad:
 		return crossEntropyGrad{op}, nil
+	case ir.SquaredError:
+		return squaredError{op}, nil
+	case ir.SquaredErrorGrad:
+		return squaredErrorGrad{op}, nil
+	case ir.Contrast:
+		return contrast{op}, nil
+	case ir.ContrastGrad:
+		return contrastGrad{op}, nil
 	case ir.Norm:
 		return norm{}, nil
 	case ir.ClipFactor:

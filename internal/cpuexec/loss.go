@@ -43,14 +43,14 @@ func (k crossEntropy) Run(c *Context, out, in []Array) error {
 	if out[0].Needed() {
 		out[0].F[0] = float32(loss)
 	}
-	SetCount(out[1].F, correct)
-	SetCount(out[2].F, count)
+	setCount(out[1].F, correct)
+	setCount(out[2].F, count)
 	return nil
 }
 
-// SetCount writes n to one element, or to two with sum n. An output that is not needed
+// setCount writes n to one element, or to two with sum n. An output that is not needed
 // has no elements.
-func SetCount(to []float32, n int) {
+func setCount(to []float32, n int) {
 	if len(to) > 1 {
 		to[1] = float32(n % ir.ExactCount)
 		n -= n % ir.ExactCount

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	"gorgonia.org/gorgonia"
@@ -34,6 +35,9 @@ type Engine struct {
 	// the memory of it that planned runners take.
 	Device      *xla.Device
 	DeviceBytes int64
+	// OnHost says that more than runners and updates reads or writes parameters and
+	// gradients in the middle of a step: the device does not keep them from run to run.
+	OnHost bool
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
@@ -158,8 +162,33 @@ func (e *Engine) Planned() int64 {
 	return e.Bytes + step
 }
 
+// keeps reports whether the device keeps the parameters from run to run. Those of several
+// micro-batches are summed on the host.
+func (e *Engine) keeps() bool { return e.Device != nil && e.Parts == 1 && !e.OnHost }
+
+// Host hands memory that the device keeps to the host, as xla.Device.Host does: parameters,
+// their gradients and running statistics, and vectors of updates. All of it is meant if
+// none is given.
+func (e *Engine) Host(memory ...[]float32) error {
+	if err := e.Device.Host(memory...); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	return nil
+}
+
 // Bind allocates the planned memory.
 func (e *Engine) Bind() error {
+	if e.keeps() {
+		p := e.Params
+		e.Device.Keep(p.Weights(), p.WeightGrads(), p.Alphas(), p.AlphaGrads(), p.Running())
+		e.DeviceBytes += e.Device.KeptBytes()
+		for _, r := range e.runners { // indices of elements
+			e.DeviceBytes += r.plan.Bytes(0)
+		}
+	}
+	if err := e.Device.Fits(e.DeviceBytes); err != nil {
+		return err
+	}
 	plans := make([]*graph.Plan, len(e.runners))
 	for i, r := range e.runners {
 		plans[i] = r.plan

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
@@ -16,7 +17,7 @@ type Update struct {
 	inputs  []cpuexec.Array
 	results [][]float32
 	numbers [][]float32 // those of the inputs that Run sets
-	exec    *cpuexec.Executable
+	exec    interface{ Run(update bool) error }
 }
 
 // Vector adds an input in the memory of the caller. No other input may share it if the
@@ -55,19 +56,45 @@ func (u *Update) Result(v *ir.Value, memory []float32) {
 	u.program.Results, u.results = append(u.program.Results, v), append(u.results, memory)
 }
 
-// Bind compiles the update to run on a pool.
-func (u *Update) Bind(pool *kernel.ThreadPool) error {
+// Bind compiles the update to run where an engine keeps its parameters: on its device, or
+// on the CPU.
+func (u *Update) Bind(e *Engine) error {
+	if !e.keeps() {
+		return u.BindCPU(e.Pool)
+	}
+	u.program.Steps = u.builder.Steps
+	plan, err := e.Device.Compile(&u.program)
+	if err != nil {
+		return err
+	}
+	exec := plan.Bind(u.results)
+	before := e.Device.KeptBytes()
+	for i, a := range u.inputs {
+		if !slices.ContainsFunc(u.numbers, func(n []float32) bool { return len(a.F) > 0 && &n[0] == &a.F[0] }) {
+			e.Device.Keep(a.F)
+		}
+		exec.SetInput(i, a)
+	}
+	u.exec = exec
+	e.DeviceBytes += e.Device.KeptBytes() - before
+	return e.Device.Fits(e.DeviceBytes)
+}
+
+// BindCPU compiles the update to run on a pool, on memory of the host.
+func (u *Update) BindCPU(pool *kernel.ThreadPool) error {
 	u.program.Steps = u.builder.Steps
 	plan, err := cpuexec.Compile(&u.program, cpuexec.Options{Overwrite: true, Workers: pool.Size()})
 	if err != nil {
 		return err
 	}
-	if u.exec, err = plan.Bind(cpuexec.NewArena(plan), pool, u.results); err != nil {
+	exec, err := plan.Bind(cpuexec.NewArena(plan), pool, u.results)
+	if err != nil {
 		return err
 	}
 	for i, a := range u.inputs {
-		u.exec.SetInput(i, a)
+		exec.SetInput(i, a)
 	}
+	u.exec = exec
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"unnas/internal/engine"
 	"unnas/internal/ir"
-	"unnas/internal/kernel"
+	"unnas/internal/ranks"
 )
 
 // TestUpdate runs a step on two spans of a vector, and an average of the new values of one,
@@ -31,7 +31,7 @@ func TestUpdate(t *testing.T) {
 			u.Result(u.Apply(ir.Axpy{}, learned, moved, u.Numbers("factor", 1))[0], sum)
 		}
 	}
-	require.NoError(t, u.Bind(kernel.NewThreadPool(1)))
+	require.NoError(t, u.Bind(engine.New(1, ranks.New(nil))))
 	require.NoError(t, u.Run(2, -1))
 	assert.Equal(t, []float32{-1, 2, 3, 2, 3}, w)
 	assert.Equal(t, []float32{1, 0, 0, 1, 1}, v)

@@ -117,7 +117,7 @@ func (c exchange) run(t *testing.T, python string) {
 		in.F = append(in.F, float32(r.NormFloat64()))
 	}
 	let(t, x, in.NHWC())
-	m := evaluation(t, s, out...)
+	m := (&testCase{t: t}).evaluation(s, out...)
 
 	dir := t.TempDir()
 	text, err := json.Marshal(c)
@@ -166,7 +166,7 @@ func (c exchange) run(t *testing.T, python string) {
 		require.NoError(t, bare.Params().Init(3))
 		require.NoError(t, bare.Params().ReadFile(filepath.Join(dir, "checkpoint.pth")))
 		let(t, x, in.NHWC())
-		require.NoError(t, evaluation(t, bare, out...).RunAll())
+		require.NoError(t, (&testCase{t: t}).evaluation(bare, out...).RunAll())
 		assert.LessOrEqual(t, compare(t, filepath.Join(dir, "weights-logits.f32"), out[0]), worstExchange)
 	}
 }

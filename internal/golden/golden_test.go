@@ -12,6 +12,8 @@ import (
 	"unnas/internal/golden"
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
+	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -61,10 +63,30 @@ func check(t *testing.T, bfloat16 bool) {
 	}
 }
 
+// TestGoldenOnDevice runs the networks on a device.
+func TestGoldenOnDevice(t *testing.T) {
+	device := &xla.Device{Client: xlatest.Client(t), Options: xla.Options{Flags: xlatest.Quick}}
+	for _, file := range golden.Files(t) {
+		c := &testCase{Case: golden.Read(t, file), device: device}
+		if c.Kind != "search" && c.Kind != "eval" && c.Kind != "nasbench" {
+			continue
+		}
+		t.Run(golden.Name(file), func(t *testing.T) {
+			if c.Kind != "nasbench" && device.Client.Platform() == "cpu" {
+				t.Skip("XLA takes minutes to compile it for CPUs")
+			}
+			c.t = t
+			c.network()
+			t.Logf("largest error is %.3f of the allowed one", c.Worst)
+		})
+	}
+}
+
 type testCase struct {
 	*golden.Case
 	t        *testing.T
 	bfloat16 bool
+	device   *xla.Device // nil is the CPU
 }
 
 // machine plans the wanted nodes and the gradients of all parameters.
@@ -79,15 +101,17 @@ func (g *testCase) machine(s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia
 	for _, n := range extra {
 		o.Want = append(o.Want, n.Deriv())
 	}
-	return bind(g.t, s, o)
+	return g.bind(s, o)
 }
 
 // evaluation plans the wanted nodes in evaluation.
-func evaluation(t *testing.T, s *ops.Scope, want ...*gorgonia.Node) *graph.Machine {
-	return bind(t, s, graph.Options{Want: want, Evaluate: true})
+func (g *testCase) evaluation(s *ops.Scope, want ...*gorgonia.Node) *graph.Machine {
+	return g.bind(s, graph.Options{Want: want, Evaluate: true})
 }
 
-func bind(t *testing.T, s *ops.Scope, o graph.Options) *graph.Machine {
+func (g *testCase) bind(s *ops.Scope, o graph.Options) *graph.Machine {
+	t := g.t
+	o.Device = g.device
 	p, err := graph.Compile(s.Graph(), o)
 	require.NoError(t, err)
 	m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(2))
@@ -146,7 +170,7 @@ func (g *testCase) op() {
 	forward.UpdateStats = false
 	require.NoError(t, forward.RunAll())
 	g.Check(t, "output", golden.NCHW(y.Shape(), data(y)))
-	require.NoError(t, evaluation(t, s, y).RunAll())
+	require.NoError(t, g.evaluation(s, y).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(y.Shape(), data(y)))
 }
 
@@ -224,7 +248,7 @@ func (g *testCase) network() {
 		return
 	}
 	g.CheckParams(t, s.Params())
-	require.NoError(t, evaluation(t, s, output).RunAll())
+	require.NoError(t, g.evaluation(s, output).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(output.Shape(), data(output)))
 }
 

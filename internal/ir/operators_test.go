@@ -139,6 +139,9 @@ func TestInferRefuses(t *testing.T) {
 		{ir.CrossEntropy{Ignore: -1, Pixels: true}, []ir.Shape{{2, 6}, {2}}, "logits of shape (2, 6) and labels of shape (2); want [N, h, w, K] and [N, H, W]"},
 		{ir.CrossEntropy{Ignore: 3}, []ir.Shape{{3, 4}, {3}}, "IgnoreIndex 3 is one of 4 classes; use another label, or NoIgnoreIndex"},
 		{ir.CrossEntropy{Ignore: -1, Smoothing: 0.125}, []ir.Shape{{3, 1}, {3}}, "label smoothing 0.125 with 1 class; want 0"},
+		{ir.SquaredError{}, []ir.Shape{{3, 4}, {4, 3}}, "predictions of shape (3, 4) and targets of shape (4, 3); want equal shapes [N, ...]"},
+		{ir.SquaredError{}, []ir.Shape{scalar, scalar}, "predictions of shape () and targets of shape (); want equal shapes [N, ...]"},
+		{ir.Contrast{}, []ir.Shape{{6, 4}, {6}}, "embeddings of shape (6, 4) and labels of shape (6); want [2N, D] and [N]"},
 		{ir.Norm{}, []ir.Shape{{2, 3}}, "shapes (2, 3) and (2, 3); want vectors of the same length"},
 		{ir.ClipFactor{}, []ir.Shape{scalar}, "shapes () and (); want vectors of the same length"},
 		{ir.SGD{}, []ir.Shape{{7}, {8}, {7}, {1}}, "shapes (7) and (8); want vectors of the same length"},
@@ -195,6 +198,8 @@ func TestGradients(t *testing.T) {
 		{ir.NormaliseEdges{Into: []int{2, 3}}, []ir.Shape{{5, 4}, {5}}, nil},
 		{ir.CrossEntropy{Ignore: -1}, []ir.Shape{{3, 4}, {3}}, []int{1}},
 		{ir.CrossEntropy{Ignore: -1, Pixels: true}, []ir.Shape{x, {2, 9, 8}}, []int{1}},
+		{ir.SquaredError{}, []ir.Shape{x, x}, nil},
+		{ir.Contrast{Temperature: 0.5}, []ir.Shape{{6, 4}, {3}}, []int{1}},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
 			want := make([]bool, len(c.in))

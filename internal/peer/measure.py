@@ -1,6 +1,6 @@
 """Times one case in PyTorch; prints seconds per step and the number of parameters as JSON.
 
-    python3 measure.py [--layout nhwc] [--bfloat16] [--compile MODE | --graph] [--repeats N] case
+    python3 measure.py [--device cuda] [--layout nhwc] [--bfloat16] [--compile MODE | --graph | --cuda-graph] [--repeats N] case
     python3 measure.py --list
 
 Cases bear the names of the Go benchmarks that do the same.
@@ -18,8 +18,6 @@ from torch.nn import functional as F
 
 import networks
 import operations
-
-COMPILE_LIMIT = 300  # seconds
 
 
 def loss(outputs, labels):
@@ -52,7 +50,7 @@ class Search(Train):
 
     def __init__(self, net, forward, x, labels):
         super().__init__(net, forward, x, labels)
-        self.adam = torch.optim.Adam(net.alphas, 3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
+        self.adam = torch.optim.Adam(net.alphas, 3e-4, betas=(0.5, 0.999), weight_decay=1e-3, capturable=x.is_cuda)
 
     def step(self):
         self.adam.zero_grad()
@@ -134,8 +132,22 @@ CASES = {
 
 
 def expired(*_):
-    print(f"torch.compile took more than {COMPILE_LIMIT} s", file=sys.stderr, flush=True)
+    print("torch.compile took more time than --limit", file=sys.stderr, flush=True)
     os._exit(1)
+
+
+def captured(step):
+    """Returns a function that replays a step as one CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def main():
@@ -146,6 +158,9 @@ def main():
     p.add_argument("--bfloat16", action="store_true", help="autocast")
     p.add_argument("--compile", choices=["default", "max-autotune"], help="torch.compile in this mode")
     p.add_argument("--graph", action="store_true", help="a traced, frozen graph with the fusions of oneDNN, for inference")
+    p.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    p.add_argument("--cuda-graph", action="store_true", help="a step as one CUDA graph")
+    p.add_argument("--limit", type=int, default=300, help="seconds for torch.compile")
     p.add_argument("--repeats", type=int, default=3)
     a = p.parse_args()
     if a.list:
@@ -154,7 +169,8 @@ def main():
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(1)
     do, make, shape, labels, classes = CASES[a.case]
-    net, x, labels = make(), torch.randn(shape), torch.randint(0, classes, labels)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    net, x, labels = make().to(a.device), torch.randn(shape).to(a.device), torch.randint(0, classes, labels).to(a.device)
     if a.layout == "nhwc":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     forward = net
@@ -162,7 +178,7 @@ def main():
         if not hasattr(torch, "compile"):
             sys.exit(f"PyTorch {torch.__version__} has no torch.compile")
         signal.signal(signal.SIGALRM, expired)
-        signal.alarm(COMPILE_LIMIT)
+        signal.alarm(a.limit)
         forward = torch.compile(net, mode=a.compile)
     if a.graph:
         if do is not Infer:
@@ -172,14 +188,21 @@ def main():
             forward = torch.jit.freeze(torch.jit.trace(net.eval(), x))
             forward(x), forward(x)  # compile it
     subject = do(net, forward, x, labels)
-    with torch.autocast("cpu", torch.bfloat16, enabled=a.bfloat16):
-        subject.step()  # compiles, touches the memory
+    wait = torch.cuda.synchronize if a.device == "cuda" else lambda: None
+    with torch.autocast(a.device, torch.bfloat16, enabled=a.bfloat16, cache_enabled=not a.cuda_graph):
+        step = captured(subject.step) if a.cuda_graph else subject.step
+        step()  # compiles, touches the memory
         signal.alarm(0)
+        wait()
         start = time.perf_counter()
         for _ in range(a.repeats):
-            subject.step()
+            step()
+        wait()
     seconds = (time.perf_counter() - start) / a.repeats
-    print(json.dumps({"seconds": seconds, "params": sum(p.numel() for p in net.parameters())}))
+    result = {"seconds": seconds, "params": sum(p.numel() for p in net.parameters())}
+    if a.device == "cuda":
+        result["bytes"] = torch.cuda.max_memory_allocated()
+    print(json.dumps(result))
 
 
 main()

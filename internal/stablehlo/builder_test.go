@@ -59,12 +59,14 @@ func TestOperations(t *testing.T) {
 			return b.Pad(x, math.Inf(-1), []int{1, -1}, []int{0, 2}, []int{0, 1})
 		}, []int{3, 6}, "%3 = stablehlo.pad %0, %2, low = [1, -1], high = [0, 2], interior = [0, 1] : (tensor<2x3xf32>, tensor<f32>) -> tensor<3x6xf32>"},
 		{"concatenate", func(b *Builder, x, y Value) Value { return b.Concat(0, b.Range(y, 1, 0, 3), x) }, []int{5, 3}, "%3 = stablehlo.concatenate %2, %0, dim = 0 : (tensor<3x3xf32>, tensor<2x3xf32>) -> tensor<5x3xf32>"},
+		{"gather", func(b *Builder, x, _ Value) Value { return b.Gather(b.Reshape(x, 6), b.Int(I32, 2, 4)) }, []int{4}, `%4 = "stablehlo.gather"(%2, %3) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1>}> : (tensor<6xf32>, tensor<4xi32>) -> tensor<4xf32>`},
 		{"reduce", func(b *Builder, x, _ Value) Value { return b.Reduce(Largest, x, 0) }, []int{3}, "%3 = stablehlo.reduce(%0 init: %2) applies stablehlo.maximum across dimensions = [0] : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>"},
 		{"product", func(b *Builder, x, y Value) Value { return b.Dot(x, y, 1, 0) }, []int{2, 4}, "%2 = stablehlo.dot_general %0, %1, contracting_dims = [1] x [0], precision = [HIGHEST, HIGHEST] : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>"},
 		{"products", func(b *Builder, x, y Value) Value {
 			return b.DotBatch(b.Reshape(x, 1, 2, 3), b.Reshape(y, 3, 2, 2), 1, 1, 2, 0)
 		}, []int{2, 1, 2}, "%4 = stablehlo.dot_general %2, %3, batching_dims = [1] x [1], contracting_dims = [2] x [0], precision = [HIGHEST, HIGHEST] : (tensor<1x2x3xf32>, tensor<3x2x2xf32>) -> tensor<2x1x2xf32>"},
 		{"sums", func(b *Builder, x, _ Value) Value { _, y := b.Sums(x, b.Exp(x), 0); return y }, []int{3}, `}) : (tensor<2x3xf32>, tensor<2x3xf32>, tensor<f32>, tensor<f32>) -> (tensor<3xf32>, tensor<3xf32>)`},
+		{"first largest", func(b *Builder, x, _ Value) Value { return b.FirstLargest(x) }, []int{2}, `}) : (tensor<2x3xf32>, tensor<2x3xi32>, tensor<f32>, tensor<i32>) -> (tensor<2xf32>, tensor<2xi32>)`},
 		{"convolution", func(b *Builder, x, y Value) Value {
 			win := Window{Stride: [2]int{2, 1}, Low: [2]int{0, 1}, High: [2]int{1, 1}, Dilation: [2]int{1, 2}}
 			return b.Conv(b.Reshape(x, 1, 3, 2, 1), b.Reshape(y, 3, 2, 1, 2), win, 1)
@@ -141,9 +143,11 @@ func TestPanics(t *testing.T) {
 		{"stablehlo: convolution of tensor<1x1x2x3xf32> and tensor<3x2x2x1xf32> in 1 groups", func(b *Builder, x, y Value) {
 			b.Conv(b.Reshape(x, 1, 1, 2, 3), b.Reshape(y, 3, 2, 2, 1), Window{}, 1)
 		}},
+		{"stablehlo: gather of tensor<6xf32> at tensor<6xf32>", func(b *Builder, x, _ Value) { b.Gather(b.Reshape(x, 6), b.Reshape(x, 6)) }},
 		{"stablehlo: constant of 1 elements, of shape [2]", func(b *Builder, _, _ Value) { b.Floats([]float32{1}, 2) }},
 		{"stablehlo: constant -Inf of type f64", func(b *Builder, _, _ Value) { b.Fill(F64, math.Inf(-1)) }},
-		{"stablehlo: reduction by minimum of f32", func(b *Builder, x, _ Value) { b.Reduce(Least, x, 0) }},
+		{"stablehlo: reduction by maximum of i32", func(b *Builder, x, _ Value) { b.Reduce(Largest, b.Iota(I32, 0, 2), 0) }},
+		{"stablehlo: first largest of tensor<6xf32>", func(b *Builder, x, _ Value) { b.FirstLargest(b.Reshape(x, 6)) }},
 		{"stablehlo: an operand of another function", func(b *Builder, x, _ Value) { b.Add(x, New().Arg(F32, 2, 3)) }},
 		{"stablehlo: a result of another function", func(b *Builder, _, _ Value) { b.Text("m", nil, nil, New().Arg(F32, 2, 3)) }},
 		{"stablehlo: while on tensor<2x3xf32> with a body that returns tensor<2xf32>", func(b *Builder, x, _ Value) {

@@ -257,6 +257,15 @@ func (b *Builder) Concat(axis int, in ...Value) Value {
 	return b.op(in[0].Type, shape, "stablehlo.concatenate %v, dim = %s : (%s) -> ", in, strconv.Itoa(axis), typesOf(in))
 }
 
+// Gather returns the elements of a vector at the places that another has.
+func (b *Builder) Gather(x, places Value) Value {
+	if len(x.Shape) != 1 || len(places.Shape) != 1 || places.Type != I32 {
+		panicf("gather of %s at %s", x.typ(), places.typ())
+	}
+	return b.op(x.Type, places.Shape, `"stablehlo.gather"(%v, %v) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1>}> : (%s, %s) -> `,
+		x, places, x.typ(), places.typ())
+}
+
 // A Reduction is an associative operation.
 type Reduction string
 
@@ -264,7 +273,6 @@ type Reduction string
 const (
 	Sum     Reduction = "add"
 	Largest Reduction = "maximum"
-	Least   Reduction = "minimum"
 )
 
 // start returns what a reduction begins with.
@@ -278,8 +286,6 @@ func (b *Builder) start(r Reduction, t Type) Value {
 		return b.Fill(t, math.Inf(-1))
 	case t == F64 && r == Largest:
 		return b.Fill(t, -math.MaxFloat64)
-	case t == I32 && r == Least:
-		return b.Int(t, math.MaxInt32)
 	}
 	panic(fmt.Errorf("stablehlo: reduction by %s of %s", r, t))
 }
@@ -313,6 +319,31 @@ func (b *Builder) Sums(x, y Value, axes ...int) (sumX, sumY Value) {
 		scalar, scalar, scalar, scalar, scalar, scalar, scalar, scalar,
 		x.typ(), y.typ(), scalar, scalar, like.typ(), like.typ()})
 	return results[0], results[1]
+}
+
+// FirstLargest returns the column of the first largest element of each row of a matrix; that
+// of NaN alone is beyond the last. It looks at each element once: XLA may compute an operand
+// of two operations twice, with other rounding.
+func (b *Builder) FirstLargest(x Value) Value {
+	if x.Type != F32 || len(x.Shape) != 2 {
+		panicf("first largest of %s", x.typ())
+	}
+	column := b.Iota(I32, 1, x.Shape...)
+	least, beyond := b.start(Largest, F32), b.Int(I32, uint64(x.Shape[1]))
+	largest, first := b.value(F32, x.Shape[:1]), b.value(I32, x.Shape[:1])
+	b.add([]Value{largest, first}, `"stablehlo.reduce"(%v, %v, %v, %v) <{dimensions = array<i64: 1>}> ({
+    ^bb0(%%a: tensor<f32>, %%i: tensor<i32>, %%b: tensor<f32>, %%j: tensor<i32>):
+      %%larger = stablehlo.compare GT, %%b, %%a, FLOAT : (tensor<f32>, tensor<f32>) -> tensor<i1>
+      %%equal = stablehlo.compare EQ, %%b, %%a, FLOAT : (tensor<f32>, tensor<f32>) -> tensor<i1>
+      %%before = stablehlo.compare LT, %%j, %%i, SIGNED : (tensor<i32>, tensor<i32>) -> tensor<i1>
+      %%first = stablehlo.and %%equal, %%before : tensor<i1>
+      %%take = stablehlo.or %%larger, %%first : tensor<i1>
+      %%c = stablehlo.select %%take, %%b, %%a : tensor<i1>, tensor<f32>
+      %%k = stablehlo.select %%take, %%j, %%i : tensor<i1>, tensor<i32>
+      stablehlo.return %%c, %%k : tensor<f32>, tensor<i32>
+    }) : (%s, %s, tensor<f32>, tensor<i32>) -> (%s, %s)`, []any{x, column, least, beyond,
+		x.typ(), column.typ(), largest.typ(), first.typ()})
+	return first
 }
 
 // ReduceWindow reduces each window of a map [N, H, W, C]. What pads it does not count.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"unnas/internal/atomicfile"
 	"unnas/internal/pjrt"
@@ -24,6 +25,13 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "unnas", "xla"), nil
 }
 
+// cacheBytes is the size beyond which the programs that were not used for longest leave the
+// cache.
+const cacheBytes = 4 << 30
+
+// cacheFormat is the version of the files of the cache.
+const cacheFormat = 1
+
 // compile compiles a program, or loads it from the cache. What the cache cannot do, such as
 // store on a full disk, costs time alone.
 func compile(c *pjrt.Client, text string, o pjrt.CompileOptions, cache string) (*pjrt.Executable, error) {
@@ -32,6 +40,8 @@ func compile(c *pjrt.Client, text string, o pjrt.CompileOptions, cache string) (
 	}
 	path := filepath.Join(cache, key(c, text, o))
 	if e := load(c, path); e != nil {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now)
 		return e, nil
 	}
 	e, err := c.Compile(text, o)
@@ -39,7 +49,9 @@ func compile(c *pjrt.Client, text string, o pjrt.CompileOptions, cache string) (
 		return nil, err
 	}
 	if code, err := e.Serialize(); err == nil {
-		_ = store(path, code)
+		if store(path, code) == nil {
+			prune(cache, cacheBytes, filepath.Base(path))
+		}
 	}
 	return e, nil
 }
@@ -52,7 +64,7 @@ func key(c *pjrt.Client, text string, o pjrt.CompileOptions) string {
 	if info, err := os.Stat(p.Path()); err == nil {
 		size = info.Size()
 	}
-	fmt.Fprintf(h, "%q %q %d %q %q\n", p.Path(), p.Version(), size, c.Platform(), c.Version())
+	fmt.Fprintf(h, "%d %q %q %d %q %q\n", cacheFormat, p.Path(), p.Version(), size, c.Platform(), c.Version())
 	for _, d := range o.Devices {
 		fmt.Fprintf(h, "device %d of kind %q\n", d, c.Devices()[d].Kind)
 	}
@@ -92,4 +104,32 @@ func store(path string, code []byte) error {
 		_, err := w.Write(append(sum[:], code...))
 		return err
 	})
+}
+
+// prune removes files from a directory, those that were not used for longest first, until
+// their sizes add up to a limit. It leaves the one to keep. Other processes may do the same,
+// or read a file meanwhile: what one of them finds gone, it compiles again.
+func prune(dir string, limit int64, keep string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	var files []os.FileInfo
+	total := int64(0)
+	for _, e := range entries {
+		if f, err := e.Info(); err == nil && f.Mode().IsRegular() {
+			files = append(files, f)
+			total += f.Size()
+		}
+	}
+	slices.SortStableFunc(files, func(a, b os.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, f := range files {
+		if total <= limit {
+			return
+		}
+		if f.Name() != keep {
+			_ = os.Remove(filepath.Join(dir, f.Name()))
+			total -= f.Size()
+		}
+	}
 }

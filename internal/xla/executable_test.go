@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -200,6 +201,52 @@ func TestCache(t *testing.T) {
 	path, err := xla.CacheDir()
 	require.NoError(t, err)
 	assert.Equal(t, "xla", filepath.Base(path))
+}
+
+// TestCacheIsBounded removes the programs that were not used for longest, and marks one that
+// is loaded as used.
+func TestCacheIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	begin := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, size := range []int{300, 50, 200, 100, 7} { // from the newest to the oldest
+		path := filepath.Join(dir, fmt.Sprint(size))
+		require.NoError(t, os.WriteFile(path, make([]byte, size), 0o644))
+		used := begin.Add(-time.Duration(i) * time.Hour)
+		require.NoError(t, os.Chtimes(path, used, used))
+	}
+	files := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	xla.Prune(dir, 657, "7")
+	assert.Len(t, files(), 5, "they fit")
+	xla.Prune(dir, 656, "7")
+	assert.Equal(t, []string{"200", "300", "50", "7"}, files(), "the oldest is kept")
+	xla.Prune(dir, 300, "none")
+	assert.Equal(t, []string{"300"}, files())
+	xla.Prune(dir, 0, "300")
+	assert.Equal(t, []string{"300"}, files())
+	xla.Prune(filepath.Join(dir, "missing"), 0, "")
+
+	cache := filepath.Join(dir, "cache")
+	p := irtest.NewProgram(1)
+	q := p.Build(p.Op(ir.Scale{Weight: 3}, p.Input("x", ir.Shape{}, 5)))
+	used := func() time.Time {
+		onDevice(t, q, p.Data, xla.Options{Cache: cache})
+		list, err := filepath.Glob(filepath.Join(cache, "*"))
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		info, err := os.Stat(list[0])
+		require.NoError(t, err)
+		require.NoError(t, os.Chtimes(list[0], begin, begin))
+		return info.ModTime()
+	}
+	used()
+	assert.True(t, used().After(begin))
 }
 
 // TestDroppedPlans frees the program of a plan that nothing refers to: a client with programs

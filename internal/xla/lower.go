@@ -71,7 +71,7 @@ var rules = func() map[reflect.Type]rule {
 		of(excite), of(exciteGrad), of(toBFloat16), of(fromBFloat16),
 		of(mix), of(mixGrad), of(softmax), of(softmaxGrad), of(gumbelSoftmax), of(gumbelSoftmaxGrad),
 		of(dirichlet), of(dirichletGrad), of(normaliseEdges), of(normaliseEdgesGrad),
-		of(crossEntropy), of(crossEntropyGrad),
+		of(crossEntropy), of(crossEntropyGrad), of(squaredError), of(squaredErrorGrad), of(contrast), of(contrastGrad),
 		of(norm), of(clipFactor), of(sgd), of(adam), of(average), of(axpy),
 	} {
 		table[e.operator] = e.rule

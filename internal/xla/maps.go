@@ -158,16 +158,22 @@ func pool(e *emitter, o ir.Pool, in []value) []value {
 }
 
 // maxPoolGrad gives the gradient to the first largest pixel of each window, tap by tap.
-// (XLA has an operation for it, which it sorts for on GPUs.)
+// (XLA has an operation for it, which it sorts for on GPUs.) It compares the numbers of
+// taps: a pixel need not equal the maximum, since XLA may compute a map twice, with other
+// rounding.
 func maxPoolGrad(e *emitter, o ir.MaxPoolGrad, in []value) []value {
-	left, x := in[0], in[1]
+	gy, x := in[0], in[1]
 	padded := e.padded(x, o.Window, math.Inf(-1))
-	y := e.ReduceWindow(stablehlo.Largest, x, poolWindow(o.Window))
+	tap := func(i int) value { return e.tap(padded, gy, o.Window, i/o.Window.Columns, i%o.Window.Columns) }
+	number := func(i int) value { return e.Int(stablehlo.I32, uint64(i), gy.Shape...) }
+	largest, first := tap(0), number(0)
+	for i := 1; i < o.Window.Rows*o.Window.Columns; i++ {
+		larger := e.Compare("GT", tap(i), largest)
+		largest, first = e.Select(larger, tap(i), largest), e.Select(larger, number(i), first)
+	}
 	return []value{e.taps(o.Window, func(row, column int) value {
-		hit := e.Compare("EQ", e.tap(padded, y, o.Window, row, column), y)
-		part := e.where(hit, left)
-		left = e.Select(hit, e.like(left, 0), left)
-		return e.spread(part, x, o.Window, row, column)
+		hit := e.Compare("EQ", first, number(row*o.Window.Columns+column))
+		return e.spread(e.where(hit, gy), x, o.Window, row, column)
 	})}
 }
 

@@ -46,13 +46,6 @@ func mixGrad(e *emitter, o ir.MixGrad, in []value) []value {
 // largest returns the largest element of each row, repeated.
 func (e *emitter) largest(x value) value { return e.each(e.Reduce(stablehlo.Largest, x, 1), x) }
 
-// firstLargest returns the index of the first largest element of each row.
-func (e *emitter) firstLargest(x value) value {
-	column := e.Iota(stablehlo.I32, 1, x.Shape...)
-	beyond := e.Int(stablehlo.I32, uint64(x.Shape[1]), x.Shape...)
-	return e.Reduce(stablehlo.Least, e.Select(e.Compare("EQ", x, e.largest(x)), column, beyond), 1)
-}
-
 // hot returns where in a matrix like x the column is that of each row.
 func (e *emitter) hot(columns, x value) value {
 	return e.Compare("EQ", e.Iota(stablehlo.I32, 1, x.Shape...), e.each(columns, x))
@@ -76,14 +69,14 @@ func softmaxGrad(e *emitter, _ ir.SoftmaxGrad, in []value) []value {
 
 func gumbelSoftmax(e *emitter, _ ir.GumbelSoftmax, in []value) []value {
 	x := e.Add(in[0], in[1])
-	return []value{e.where(e.hot(e.firstLargest(x), x), e.like(x, 1))}
+	return []value{e.where(e.hot(e.FirstLargest(x), x), e.like(x, 1))}
 }
 
 func gumbelSoftmaxGrad(e *emitter, _ ir.GumbelSoftmaxGrad, in []value) []value {
 	gy, y, x, noise := in[0], in[1], in[2], in[3]
 	temperature := e.number(in[4], x)
 	p := e.softmax(e.Div(e.Add(x, noise), temperature))
-	drawn := e.hot(e.firstLargest(y), y)
+	drawn := e.hot(e.FirstLargest(y), y)
 	return []value{e.softmaxInput(e.where(drawn, e.Div(gy, temperature)), p)}
 }
 

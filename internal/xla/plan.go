@@ -29,15 +29,6 @@ type Options struct {
 	Cache string
 }
 
-// A Device is where programs run.
-type Device struct {
-	Client *pjrt.Client
-	Options
-}
-
-// Compile compiles a program for the device.
-func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client, p, d.Options) }
-
 // emitter returns one with the options.
 func (o Options) emitter() (*emitter, error) {
 	e := &emitter{Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, joined: map[string]value{}, lanes: 1}
@@ -74,11 +65,18 @@ func (o Options) FlagsFor(platform string) map[string]any {
 	return flags
 }
 
+// compileOptions returns the options with which XLA compiles for a client.
+func (o Options) compileOptions(c *pjrt.Client) pjrt.CompileOptions {
+	return pjrt.CompileOptions{Devices: []int{o.Device}, Flags: o.FlagsFor(c.Platform())}
+}
+
 // A Plan is a program compiled for a device.
 type Plan struct {
 	*lowered
 	client *pjrt.Client
 	device int
+	on     *Device           // that keeps vectors; nil for none
+	places map[*ir.Value]int // of outputs
 	exec   *pjrt.Executable
 	checks []check
 }
@@ -115,7 +113,11 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 	if plan.lowered, err = lower(p, e); err != nil {
 		return nil, err
 	}
-	plan.exec, err = compile(c, plan.text, pjrt.CompileOptions{Devices: []int{o.Device}, Flags: o.FlagsFor(c.Platform())}, o.Cache)
+	plan.places = map[*ir.Value]int{}
+	for _, s := range plan.outputs {
+		plan.places[s.value] = s.at
+	}
+	plan.exec, err = compile(c, plan.text, o.compileOptions(c), o.Cache)
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
@@ -156,11 +158,16 @@ type Executable struct {
 	plan    *Plan
 	now     []cpuexec.Array // the inputs
 	native  []bool          // inputs that the device reads, or that are copied as a result
-	floats  []float32
+	places  []int           // of inputs in what goes up, that of their type
+	floats  []float32       // what goes up
 	ints    []int32
 	out     []float32
 	results []result
 	states  []state
+
+	sources  []source // of the inputs, as the last run found them
+	assembly *route   // of the argument of floats; nil if no input is kept
+	takes    [2]*take // of the result, without states and with them
 }
 
 // result is a value and the memory that gets a copy after a run, unless it is nil.
@@ -182,17 +189,14 @@ func (p *Plan) Bind(results [][]float32) *Executable {
 		plan:   p,
 		now:    make([]cpuexec.Array, len(p.inputs)),
 		native: make([]bool, len(p.inputs)),
-		floats: make([]float32, p.floats), ints: make([]int32, p.ints), out: make([]float32, p.size),
+		ints:   make([]int32, p.ints), out: make([]float32, p.size),
 	}
 	number := map[*ir.Value]int{}
 	for i, s := range p.inputs {
 		number[s.value] = i
 		e.native[i] = s.at >= 0
 	}
-	memory := map[*ir.Value][]float32{}
-	for _, s := range p.outputs {
-		memory[s.value] = e.out[s.at : s.at+s.value.Shape.Size()]
-	}
+	memory := func(v *ir.Value) []float32 { return e.out[p.places[v]:][:v.Shape.Size()] }
 	for i, v := range p.program.Results {
 		if v.Source == ir.External {
 			in := number[v]
@@ -200,10 +204,10 @@ func (p *Plan) Bind(results [][]float32) *Executable {
 			e.results = append(e.results, result{&e.now[in], results[i]})
 			continue
 		}
-		e.results = append(e.results, result{&cpuexec.Array{Shape: v.Shape, F: memory[v]}, results[i]})
+		e.results = append(e.results, result{&cpuexec.Array{Shape: v.Shape, F: memory(v)}, results[i]})
 	}
 	for _, s := range p.program.States {
-		e.states = append(e.states, state{number[s.In], memory[s.Out]})
+		e.states = append(e.states, state{number[s.In], memory(s.Out)})
 	}
 	return e
 }
@@ -218,7 +222,8 @@ func (e *Executable) SetInput(i int, a cpuexec.Array) {
 	e.now[i] = a
 }
 
-// Result returns result number i of the last run.
+// Result returns result number i of the last run, unless it is in a vector that the device
+// keeps.
 func (e *Executable) Result(i int) cpuexec.Array { return *e.results[i].array }
 
 // Bytes returns the memory of the device that a run takes.
@@ -226,34 +231,41 @@ func (e *Executable) Bytes() int64 { return e.plan.Bytes() }
 
 // Run runs the program. States take their new values if update is set.
 func (e *Executable) Run(update bool) error {
+	if err := e.arrange(); err != nil {
+		return fmt.Errorf("xla: %w", err)
+	}
 	if err := e.pack(); err != nil {
 		return err
 	}
-	if err := e.run(); err != nil {
+	if err := e.run(update); err != nil {
 		return fmt.Errorf("xla: %w", err)
 	}
 	for _, r := range e.results {
-		copy(r.copy, r.array.F)
+		if kept, _ := e.plan.on.find(r.copy); kept == nil {
+			copy(r.copy, r.array.F)
+		}
 	}
 	if update {
 		for _, s := range e.states {
-			copy(e.now[s.in].F, s.out)
+			if e.sources[s.in].vector == nil {
+				copy(e.now[s.in].F, s.out)
+			}
 		}
 	}
 	return nil
 }
 
-// pack copies the inputs to the memory of the arguments.
+// pack copies the inputs that are not kept to the memory from which they go up.
 func (e *Executable) pack() error {
 	for i, s := range e.plan.inputs {
-		if s.at < 0 {
+		if s.at < 0 || e.sources[i].vector != nil {
 			continue
 		}
 		a, n := e.now[i], 0
 		if s.value.Type == ir.Int32 {
-			n = copy(e.ints[s.at:], a.I)
+			n = copy(e.ints[e.places[i]:], a.I)
 		} else {
-			n = copy(e.floats[s.at:], a.F)
+			n = copy(e.floats[e.places[i]:], a.F)
 		}
 		if n != s.value.Shape.Size() {
 			return fmt.Errorf("xla: input %q has %d elements; want %v", s.value.Name, n, s.value.Shape)
@@ -264,6 +276,11 @@ func (e *Executable) pack() error {
 		for i, v := range c.step.In {
 			in[i].Shape = v.Shape
 			if at := c.from[i]; at >= 0 {
+				if kept := e.sources[at].vector; kept != nil {
+					if err := e.plan.on.fetch(kept); err != nil {
+						return fmt.Errorf("xla: %w", err)
+					}
+				}
 				in[i] = e.now[at]
 			}
 		}
@@ -275,41 +292,103 @@ func (e *Executable) pack() error {
 }
 
 // run runs the program on the device.
-func (e *Executable) run() (err error) {
+func (e *Executable) run(update bool) (err error) {
+	s := &stream{plan: e.plan}
+	defer func() { err = errors.Join(err, s.end()) }()
 	var args []*pjrt.Buffer
-	defer func() {
-		for _, b := range args {
-			b.Close()
-		}
-	}()
-	var waits []func() error
 	if len(e.floats) > 0 {
-		b, wait, err := pjrt.StartToDevice(e.plan.client, e.plan.device, e.floats, len(e.floats))
+		b, err := up(s, e.floats)
 		if err != nil {
 			return err
 		}
-		args, waits = append(args, b), append(waits, wait)
+		args = append(args, b)
+	}
+	if e.assembly != nil {
+		if args, err = e.assembly.start(s, args...); err != nil {
+			return err
+		}
 	}
 	if len(e.ints) > 0 {
-		b, wait, err := pjrt.StartToDevice(e.plan.client, e.plan.device, e.ints, len(e.ints))
+		b, err := up(s, e.ints)
 		if err != nil {
-			return errors.Join(err, waitAll(waits))
+			return err
 		}
-		args, waits = append(args, b), append(waits, wait)
+		args = append(args, b)
 	}
-	out, err := e.plan.exec.Run([][]*pjrt.Buffer{args})
-	if err = errors.Join(err, waitAll(waits)); err != nil {
+	out, err := s.start(e.plan.exec, args...)
+	if err != nil {
 		return err
 	}
-	defer out[0][0].Close()
-	return pjrt.ToHost(out[0][0], e.out)
+	t, err := e.take(update)
+	if err != nil {
+		return err
+	}
+	if t != nil {
+		return t.run(s, out[0], e.out)
+	}
+	return s.down(out[0], e.out)
 }
 
-// waitAll waits for all copies to the device.
-func waitAll(waits []func() error) error {
+// A stream is copies and programs that run one after the other, while the host waits for
+// the last.
+type stream struct {
+	plan    *Plan
+	waits   []func() error
+	buffers []*pjrt.Buffer // that are freed at its end
+}
+
+// up copies elements to the device.
+func up[T float32 | int32](s *stream, elements []T) (*pjrt.Buffer, error) {
+	b, wait, err := pjrt.StartToDevice(s.plan.client, s.plan.device, elements, len(elements))
+	if err != nil {
+		return nil, err
+	}
+	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, b)
+	if d := s.plan.on; d != nil {
+		d.up += int64(len(elements))
+	}
+	return b, nil
+}
+
+// start starts a program.
+func (s *stream) start(e *pjrt.Executable, args ...*pjrt.Buffer) ([]*pjrt.Buffer, error) {
+	out, wait, err := e.Start([][]*pjrt.Buffer{args})
+	if err != nil {
+		return nil, err
+	}
+	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, out[0]...)
+	return out[0], nil
+}
+
+// down copies a buffer to the host, once it is computed.
+func (s *stream) down(b *pjrt.Buffer, to []float32) error {
+	if d := s.plan.on; d != nil {
+		d.down += int64(len(to))
+	}
+	return pjrt.ToHost(b, to)
+}
+
+// release returns a buffer that the stream leaves open.
+func (s *stream) release(b *pjrt.Buffer) *pjrt.Buffer {
+	s.buffers = slices.DeleteFunc(s.buffers, func(other *pjrt.Buffer) bool { return other == b })
+	return b
+}
+
+// wait waits for all that was started.
+func (s *stream) wait() error {
 	var errs []error
-	for _, wait := range waits {
+	for _, wait := range s.waits {
 		errs = append(errs, wait())
 	}
+	s.waits = nil
 	return errors.Join(errs...)
+}
+
+// end waits, and frees the buffers.
+func (s *stream) end() error {
+	err := s.wait()
+	for _, b := range s.buffers {
+		b.Close()
+	}
+	return err
 }

@@ -89,6 +89,10 @@ func Operators() []Operator {
 		{Op: pixels, Name: "CrossEntropy{ignore=-1 smoothing=0 pixels}", In: []ir.Shape{{2, 3, 2, 5}, {2, 6, 4}}, Integers: 1},
 		{Op: ir.CrossEntropyGrad{Of: loss}, Name: "GradCrossEntropy{ignore=-7 smoothing=0.125}", In: []ir.Shape{scalar, {3, 5}, {3}}, Integers: 2},
 		{Op: ir.CrossEntropyGrad{Of: pixels}, Name: "GradCrossEntropy{ignore=-1 smoothing=0 pixels}", In: []ir.Shape{scalar, {2, 3, 2, 5}, {2, 6, 4}}, Integers: 2},
+		{Op: ir.SquaredError{Ignore: 0.5}, Name: "SquaredError{ignore=0.5}", In: []ir.Shape{x, x}, Together: true},
+		{Op: ir.SquaredErrorGrad{Ignore: 0.5}, Name: "GradSquaredError{ignore=0.5}", In: []ir.Shape{scalar, x, x, scalar}},
+		{Op: ir.Contrast{Temperature: 0.5, Ignore: 3}, Name: "Contrast{temperature=0.5 ignore=3}", In: []ir.Shape{{12, 5}, {6}}, Integers: 1, Together: true},
+		{Op: ir.ContrastGrad{Temperature: 0.5, Ignore: 3}, Name: "GradContrast{temperature=0.5 ignore=3}", In: []ir.Shape{scalar, {6}, scalar, {12, 5}, {12}, {12, 12}}, Integers: 1, Positive: true},
 	}
 }
 

@@ -1,0 +1,4 @@
+package xla
+
+// Prune is prune.
+var Prune = prune
