@@ -212,6 +212,8 @@ func tests(t *testing.T) (list []test) {
 		test{"one_pixel", []int{2, 2, 1, 3}, published(small(cell.CIFARStem), "darts_v2", classify), false},
 		test{"nasbench_cifar", []int{3, 14, 10, 3}, bench(cell.CIFARStem), false},
 		test{"nasbench_imagenet", []int{2, 66, 50, 3}, bench(cell.ImageNetStem), false},
+		test{"nasbench201", []int{2, 12, 16, 3}, dense(cell.NASBench201(4, 2).Backbone, "|nor_conv_3x3~0|+|skip_connect~0|avg_pool_3x3~1|+|none~0|nor_conv_1x1~1|nor_conv_3x3~2|", classify), false},
+		test{"transnas101", []int{2, 64, 32, 3}, dense(cell.TransNASBench101(4).Backbone, "64-41414-3_12_301", classify), false},
 		test{"segmentation_32", []int{2, 65, 97, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_seg"), false},
 		test{"segmentation_16_normal", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.RemoveReduction), "unnas_cityscapes_seg"), false},
 		test{"segmentation_16_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.KeepReduction), "unnas_cityscapes_col"), false},
@@ -225,6 +227,21 @@ func tests(t *testing.T) (list []test) {
 		test{"auxiliary_cifar", []int{2, 32, 32, 3}, auxiliary(cell.CIFARStem), true},
 		test{"auxiliary_imagenet", []int{2, 224, 224, 3}, auxiliary(cell.ImageNetStem), true},
 	)
+}
+
+// dense builds the network of a dense cell.
+func dense(b cell.Backbone, notation string, head func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error)) builder {
+	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
+		g, err := cell.ParseGenotype(notation)
+		if err != nil {
+			return nil, err
+		}
+		net, err := b.Network(s, x, g, ops.All())
+		if err != nil {
+			return nil, err
+		}
+		return only(head(s.Sub("classifier"), net.Out))
+	}
 }
 
 func auxiliary(stem cell.Stem) builder {
