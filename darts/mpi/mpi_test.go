@@ -77,10 +77,10 @@ type job struct {
 	errs bytes.Buffer
 }
 
-// launch starts a program of ranks, which ends after a minute at the latest.
+// launch starts a program of ranks, which ends after three minutes at the latest.
 func launch(t *testing.T, in installation, ranks int, program string, env ...string) *job {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	args := append(in.command[1:len(in.command):len(in.command)], "-n", strconv.Itoa(ranks), os.Args[0])
 	j := &job{Cmd: exec.CommandContext(ctx, in.command[0], args...)}
