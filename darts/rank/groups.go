@@ -76,7 +76,8 @@ func (g Groups) plot() (*plot.Plot, error) {
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
 	p.X.Min, p.X.Max = -0.5, float64(len(g.Groups))-0.5
 	room := max(high-low, 1e-9)
-	p.Y.Min, p.Y.Max = low-0.05*room, high+0.05*room
+	legend := 0.12 * float64(len(g.Levels)) // room below the points
+	p.Y.Min, p.Y.Max = low-float64((0.05+legend)*room), high+float64(0.05*room)
 	p.Legend.Top = false
 	return p, nil
 }
