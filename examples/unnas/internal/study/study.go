@@ -61,13 +61,13 @@ type Settings struct {
 const randomCells = 10
 
 // Compare sets what there is to compare with.
-func (s *Settings) Compare(t *benchmark.Table) error {
-	summary, err := t.Summary(s.Metric)
+func (c *Settings) Compare(t *benchmark.Table) error {
+	summary, err := t.Summary(c.Metric)
 	if err != nil {
 		return err
 	}
-	s.Max, s.Mean, s.Deviation = summary.Max, summary.Mean, summary.Deviation
-	s.Random, err = t.RandomSearch(s.Metric, randomCells)
+	c.Max, c.Mean, c.Deviation = summary.Max, summary.Mean, summary.Deviation
+	c.Random, err = t.RandomSearch(c.Metric, randomCells)
 	return err
 }
 
