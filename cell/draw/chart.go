@@ -128,7 +128,7 @@ func (p *plan) trunk(edges []cell.Edge, i int) []vg.Point {
 	}
 	last := float64(end - first - 1)
 	apart := min(chartTrunk, (chartNode-2)/max(1, last))
-	x := vg.Length(float64(node.Min.X+node.Max.X)/2 + float64((float64(lower)-last/2)*apart))
+	x := vg.Length(float64((node.Min.X+node.Max.X)/2) + float64((float64(lower)-float64(last/2))*apart))
 	y := (box.Min.Y + box.Max.Y) / 2
 	return []vg.Point{{X: box.Max.X, Y: y}, {X: x, Y: y}, {X: x, Y: node.Max.Y}}
 }

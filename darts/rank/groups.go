@@ -76,8 +76,8 @@ func (g Groups) plot() (*plot.Plot, error) {
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
 	p.X.Min, p.X.Max = -0.5, float64(len(g.Groups))-0.5
 	room := max(high-low, 1e-9)
-	legend := 0.12 * float64(len(g.Levels)) // room below the points
-	p.Y.Min, p.Y.Max = low-float64((0.05+legend)*room), high+float64(0.05*room)
+	below := float64(0.12*float64(len(g.Levels))) + 0.05 // room for the legend
+	p.Y.Min, p.Y.Max = low-float64(below*room), high+float64(0.05*room)
 	p.Legend.Top = false
 	return p, nil
 }
@@ -98,7 +98,7 @@ func (g groups) Plot(c draw.Canvas, p *plot.Plot) {
 			mean += v / float64(len(group.Values))
 			at := float64(i)
 			if n := len(group.Values); n > 1 {
-				at += half * (2*float64(k)/float64(n-1) - 1)
+				at += float64(half * (float64(2*float64(k)/float64(n-1)) - 1))
 			}
 			paint := picture.Blue
 			paint.A = 0xa0

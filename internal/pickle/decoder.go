@@ -41,6 +41,12 @@ type Allowed map[Global]func(args Tuple) (any, error)
 type Decoder struct {
 	// Persistent returns the external object with an id; nil if there are none.
 	Persistent func(id any) (any, error)
+	// Entry, unless it is nil, sees each entry before it is set in a dictionary, and returns
+	// whether to keep it. It may empty dictionaries within the value, which are complete.
+	Entry func(key, value any) (keep bool)
+	// Large allows as many values as a file of its size can hold, for a caller whose Entry
+	// keeps few.
+	Large bool
 
 	allowed          Allowed
 	r                *bufio.Reader
@@ -62,7 +68,11 @@ func (d *Decoder) Offset() int64 { return d.at }
 func (d *Decoder) Decode() (any, error) {
 	d.stack, d.memo = nil, map[uint32]any{}
 	d.memory = min(someMemory+perByte*min(d.size, mostMemory), mostMemory)
-	for range maxOpcodes {
+	opcodes := int64(maxOpcodes)
+	if d.Large {
+		d.memory, opcodes = someMemory+perByte*d.size, max(opcodes, d.size)
+	}
+	for range opcodes {
 		if d.opcode = d.at; d.memory < 0 {
 			return nil, fmt.Errorf("pickle: the values up to offset %d take too much memory for a file of %d bytes", d.opcode, d.size)
 		}
@@ -80,7 +90,7 @@ func (d *Decoder) Decode() (any, error) {
 			return nil, fmt.Errorf("pickle: opcode %s at offset %d: %w", opcodeName(byte(op)), d.opcode, err)
 		}
 	}
-	return nil, fmt.Errorf("pickle: more than %d opcodes", maxOpcodes)
+	return nil, fmt.Errorf("pickle: more than %d opcodes", opcodes)
 }
 
 // need returns an error if fewer than n bytes remain.
@@ -354,7 +364,16 @@ func (d *Decoder) setIn(values []any, err error) error {
 	}
 	d.memory -= costEntry * int64(len(values)/2)
 	for i := 0; i < len(values); i += 2 {
-		dict.set(values[i], values[i+1])
+		key, value := values[i], values[i+1]
+		if d.Entry == nil {
+			dict.set(key, value)
+		} else if d.Entry(key, value) {
+			if _, named := key.(string); named {
+				dict.set(key, value)
+			} else {
+				dict.Others = append(dict.Others, value)
+			}
+		}
 	}
 	return nil
 }

@@ -14,10 +14,12 @@ type (
 	mark struct{}
 )
 
-// Dict is a dictionary. Entries with other keys than strings are dropped.
+// Dict is a dictionary. Entries with other keys than strings are dropped, unless
+// Decoder.Entry keeps their values.
 type Dict struct {
 	Keys   []string // in the order of the file
 	Values map[string]any
+	Others []any // values with other keys
 }
 
 // NewDict returns an empty dictionary.
