@@ -14,7 +14,6 @@ import (
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/xla"
-	"unnas/internal/xla/xlatest"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -65,25 +64,6 @@ func check(t *testing.T, bfloat16 bool) {
 	}
 	for kind, share := range worst {
 		t.Logf("%s: largest error is %.3f of the allowed one", kind, share)
-	}
-}
-
-// TestGoldenOnDevice runs the networks on a device.
-func TestGoldenOnDevice(t *testing.T) {
-	device := &xla.Device{Client: xlatest.Client(t), Options: xla.Options{Flags: xlatest.Quick}}
-	for _, file := range golden.Files(t) {
-		c := &testCase{Case: golden.Read(t, file), device: device}
-		if c.Kind != "search" && c.Kind != "eval" && c.Kind != "nasbench" {
-			continue
-		}
-		t.Run(golden.Name(file), func(t *testing.T) {
-			if c.Kind != "nasbench" && device.Client.Platform() == "cpu" {
-				t.Skip("XLA takes minutes to compile it for CPUs")
-			}
-			c.t = t
-			c.network()
-			t.Logf("largest error is %.3f of the allowed one", c.Worst)
-		})
 	}
 }
 
