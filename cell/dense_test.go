@@ -31,7 +31,7 @@ func TestDenseNotation(t *testing.T) {
 	text, err := json.Marshal(g)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"normal": [["nor_conv_3x3",0],["skip_connect",0],["avg_pool_3x3",1],["nor_conv_1x1",0],["none",1],["nor_conv_3x3",2]]}`, string(text))
-	for _, notation := range []string{string(text), g.Python(), " " + arch201 + "\n", strings.ReplaceAll(arch201, "+", "\n+ ")} {
+	for _, notation := range []string{string(text), g.Python(), "BEST = " + g.Python(), " " + arch201 + "\n", strings.ReplaceAll(arch201, "+", "\n+ ")} {
 		again, err := cell.ParseGenotype(notation)
 		require.NoError(t, err, notation)
 		assert.Equal(t, g, again)

@@ -37,7 +37,7 @@ func ParseGenotype(notation string) (Genotype, error) {
 	text := text.Trim(notation)
 	var g Genotype
 	var err error
-	switch trimmed := strings.Trim(text, blanks+`'"`); {
+	switch trimmed := unquoted(text); {
 	case strings.HasPrefix(trimmed, "{"):
 		err = parseJSON(text, &g)
 	case strings.HasPrefix(trimmed, "|"):
@@ -57,6 +57,17 @@ func ParseGenotype(notation string) (Genotype, error) {
 		return Genotype{}, err
 	}
 	return g, nil
+}
+
+// unquoted returns a text without blanks and quotes around it, and without the name that a
+// dense genotype is assigned to.
+func unquoted(text string) string {
+	const around = blanks + `'"`
+	name, value, assigned := strings.Cut(text, "=")
+	if value = strings.Trim(value, around); assigned && isName(strings.Trim(name, blanks)) && strings.HasPrefix(value, "|") {
+		return value
+	}
+	return strings.Trim(text, around)
 }
 
 func parseJSON(text string, g *Genotype) error {

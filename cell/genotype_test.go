@@ -213,6 +213,7 @@ func FuzzParseGenotype(f *testing.F) {
 		f.Add(g.String())
 		f.Add("NAME = " + g.Python())
 	}
+	f.Add("Genotype(normal=[('0',0)])")
 	f.Add("Genotype(normal=(['a', 0], (\"b\", 1,)), normal_concat=range(2, 3), # c\n reduce=[], reduce_concat=(2,))")
 	f.Fuzz(func(t *testing.T, text string) {
 		g, err := cell.ParseGenotype(text)
