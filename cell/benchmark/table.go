@@ -284,9 +284,6 @@ func (t *Table) Summary(metric string) (Summary, error) {
 	return s, nil
 }
 
-// tenths is the number of strata of a ranking.
-const tenths = 10
-
 // Stratified ranks all cells by a metric, lowest first, equal ones by their rows, and draws
 // each cells at random from each tenth of the ranking. It returns their rows in the order of
 // the ranking. Equal seeds give equal draws from equal tables. It returns an error if a tenth
@@ -297,22 +294,17 @@ func (t *Table) Stratified(metric string, each int, seed uint64) ([]int, error) 
 		return nil, err
 	}
 	n := len(values)
-	if each < 0 || each > n/tenths {
-		return nil, fmt.Errorf("benchmark: %d of each tenth of %d cells; want 0 to %d", each, n, n/tenths)
+	if most := rng.PerStratum(n); each < 0 || each > most {
+		return nil, fmt.Errorf("benchmark: %d of each tenth of %d cells; want 0 to %d", each, n, most)
 	}
 	ranking := make([]int, n)
 	for i := range ranking {
 		ranking[i] = i
 	}
 	slices.SortFunc(ranking, func(a, b int) int { return cmp.Or(cmp.Compare(values[a], values[b]), cmp.Compare(a, b)) })
-	var drawn []int
-	for k := range tenths {
-		tenth := ranking[k*n/tenths : (k+1)*n/tenths]
-		places := rng.Perm(rng.New(seed, "stratified", 0, k), len(tenth))[:each]
-		slices.Sort(places)
-		for _, p := range places {
-			drawn = append(drawn, tenth[p])
-		}
+	drawn := rng.Stratified(seed, n, each)
+	for i, place := range drawn {
+		drawn[i] = ranking[place]
 	}
 	return drawn, nil
 }

@@ -77,9 +77,6 @@ func (t *Table) Find(hash string) (Entry, bool) {
 	return t.At(i), true
 }
 
-// tenths is the number of strata of a ranking.
-const tenths = 10
-
 // Stratified ranks all architectures by accuracy, lowest first, equal ones by hash, and
 // draws each architectures at random from each tenth of the ranking. It returns them in
 // the order of the ranking. Equal seeds give equal draws from equal tables.
@@ -88,8 +85,8 @@ const tenths = 10
 // a number.
 func (t *Table) Stratified(each int, seed uint64, accuracy func(Entry) float64) ([]Entry, error) {
 	n := len(t.rows)
-	if each < 0 || each > n/tenths {
-		return nil, fmt.Errorf("nasbench: %d of each tenth of %d architectures; want 0 to %d", each, n, n/tenths)
+	if most := rng.PerStratum(n); each < 0 || each > most {
+		return nil, fmt.Errorf("nasbench: %d of each tenth of %d architectures; want 0 to %d", each, n, most)
 	}
 	type rank struct {
 		row      int // rows are in the order of hashes
@@ -107,13 +104,8 @@ func (t *Table) Stratified(each int, seed uint64, accuracy func(Entry) float64) 
 		return cmp.Or(cmp.Compare(a.accuracy, b.accuracy), cmp.Compare(a.row, b.row))
 	})
 	var drawn []Entry
-	for k := range tenths {
-		tenth := ranking[k*n/tenths : (k+1)*n/tenths]
-		places := rng.Perm(rng.New(seed, "stratified", 0, k), len(tenth))[:each]
-		slices.Sort(places)
-		for _, p := range places {
-			drawn = append(drawn, t.At(tenth[p].row))
-		}
+	for _, place := range rng.Stratified(seed, n, each) {
+		drawn = append(drawn, t.At(ranking[place].row))
 	}
 	return drawn, nil
 }
