@@ -22,8 +22,6 @@ import (
 // version, sizes of types, the saved object and the list of keys; then for each key the
 // number of elements (uint64) and the elements.
 const (
-	zipMagic      = "PK\x03\x04"
-	torchMagic    = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 	torchProtocol = 1001
 	torchRemedy   = "save the state dict of the network with torch.save(net.state_dict(), path)"
 )
@@ -103,18 +101,12 @@ func (p *Params) readPyTorch(r io.ReaderAt, size int64, head []string) (kept []s
 	return kept, nil
 }
 
-func begins(r io.ReaderAt, magic string) bool {
-	b := make([]byte, len(magic))
-	n, _ := r.ReadAt(b, 0)
-	return n == len(b) && string(b) == magic
-}
-
 // read returns the saved object, in either format.
 func (f *torchFile) read() (any, error) {
 	switch {
-	case begins(f.r, zipMagic):
+	case pickle.IsTorchZip(f.r):
 		return f.readZip()
-	case begins(f.r, torchMagic):
+	case pickle.IsTorchPickles(f.r):
 		return f.readPickles()
 	}
 	return nil, errors.New("not a file of torch.save: neither a zip archive nor a pickle")
@@ -184,7 +176,7 @@ func (f *torchFile) member(z *zip.File) ([]byte, error) {
 
 // readPickles returns the object saved in the older format.
 func (f *torchFile) readPickles() (any, error) {
-	at := int64(len(torchMagic))
+	at := pickle.TorchPickles
 	d := f.decoder(io.NewSectionReader(f.r, at, f.size-at), at, f.size)
 	version, err := d.Decode()
 	if err != nil {

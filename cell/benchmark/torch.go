@@ -14,22 +14,9 @@ import (
 	"unnas/internal/pickle"
 )
 
-// How files of torch.save begin: a zip archive with the pickle data.pkl, or, before
-// PyTorch 1.6, a magic number, a version, sizes of types, and the pickle.
-const (
-	zipMagic   = "PK\x03\x04"
-	torchMagic = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-)
-
 // isTorch reports whether a file is of torch.save.
 func isTorch(r io.ReaderAt) bool {
-	return begins(r, zipMagic) || begins(r, torchMagic)
-}
-
-func begins(r io.ReaderAt, magic string) bool {
-	b := make([]byte, len(magic))
-	n, _ := r.ReadAt(b, 0)
-	return n == len(b) && string(b) == magic
+	return pickle.IsTorchZip(r) || pickle.IsTorchPickles(r)
 }
 
 // allowed are the names in the file of the API. Numbers of NumPy are read; nothing else of
@@ -75,8 +62,8 @@ func readTorch(r io.ReaderAt, size int64) (*Table, error) {
 
 // read passes the pickle in the file to c.
 func (c *collector) read(r io.ReaderAt, size int64) error {
-	if begins(r, torchMagic) {
-		at := int64(len(torchMagic))
+	if pickle.IsTorchPickles(r) {
+		const at = pickle.TorchPickles
 		d := c.decoder(io.NewSectionReader(r, at, size-at), at, size)
 		for range 3 { // version, sizes of types, the object
 			if _, err := d.Decode(); err != nil {
