@@ -3,25 +3,13 @@ package darts
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/darts/record"
 	"unnas/ops"
 )
-
-// softmax replaces a row by its softmax.
-func softmax(row []float64) {
-	top, sum := slices.Max(row), 0.0
-	for k, x := range row {
-		row[k] = math.Exp(x - top)
-		sum += row[k]
-	}
-	for k := range row {
-		row[k] /= sum
-	}
-}
 
 // softmaxOf returns the softmax of a row of α, divided by a temperature.
 func softmaxOf(alphas []float32, temperature float64) []float64 {
@@ -29,8 +17,7 @@ func softmaxOf(alphas []float32, temperature float64) []float64 {
 	for k, a := range alphas {
 		row[k] = float64(a) / temperature
 	}
-	softmax(row)
-	return row
+	return record.Weights([][]float64{row})[0]
 }
 
 // throughSoftmax adds to grads the gradient of x by way of p = softmax(x), times a factor,
