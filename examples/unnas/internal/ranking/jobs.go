@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -311,43 +310,24 @@ func (t *trainer) train(ctx context.Context, job sweep.Job, dir string) (any, er
 	if err != nil {
 		return nil, err
 	}
-	accuracies, err := history(filepath.Join(dir, record.File))
+	var accuracies []float64 // of earlier parts of the run too
+	err = session.Replay(dir, func(e record.Event) {
+		if epoch, ok := e.(record.Epoch); ok {
+			accuracies = append(accuracies, 100*epoch.ValScore)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
 	return result{100 * trained.Best.ValScore, accuracies, trained.Size.Params, trained.Size.MACs}, nil
 }
 
-// history reads the accuracies after each epoch, of earlier parts of a run too.
-func history(path string) ([]float64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var all []float64
-	for e, err := range record.Read(f) {
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if epoch, ok := e.(record.Epoch); ok {
-			all = append(all, 100*epoch.ValScore)
-		}
-	}
-	return all, nil
-}
-
 // report prints what happened to a training.
 func (t *trainer) report(e sweep.Event) {
-	switch e.Kind {
-	case sweep.Done:
-		t.state(fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second)))
-	case sweep.Failed:
-		t.state(fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, t.Attempts, e.Err))
-	case sweep.Retried:
-		t.state(fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err))
-	case sweep.Unlocked:
+	if e.Kind == sweep.Unlocked {
 		fmt.Fprintf(t.out, "%v: no other program may have this shard\n", e.Err)
+	} else if text := session.Describe(e, t.Attempts); text != "" {
+		t.state(text)
 	}
 }
 

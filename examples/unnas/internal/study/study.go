@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"unnas/darts"
 	"unnas/darts/record"
 	"unnas/darts/sweep"
+	"unnas/examples/unnas/internal/session"
 	"unnas/pretext"
 )
 
@@ -156,15 +156,7 @@ func skips(g cell.Genotype) (n int) {
 
 // read reads what a run has recorded, of earlier parts too.
 func (r *Result) read(dir, metric string) error {
-	f, err := os.Open(filepath.Join(dir, record.File))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for e, err := range record.Read(f) {
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name(), err)
-		}
+	return session.Replay(dir, func(e record.Event) {
 		switch e := e.(type) {
 		case record.Epoch:
 			r.History = append(r.History, e.Percentiles[metric])
@@ -172,24 +164,16 @@ func (r *Result) read(dir, metric string) error {
 		case record.Warning:
 			r.Warned = r.Warned || strings.Contains(e.Text, "collapses")
 		}
-	}
-	return nil
+	})
 }
 
 // report prints what happened to a search.
 func (o Options) report(s *sweep.Sweep, e sweep.Event, out io.Writer) {
-	text := ""
-	switch e.Kind {
-	case sweep.Done:
-		text = fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second))
-	case sweep.Failed:
-		text = fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, o.Attempts, e.Err)
-	case sweep.Retried:
-		text = fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err)
-	case sweep.Unlocked:
+	if e.Kind == sweep.Unlocked {
 		fmt.Fprintf(out, "%v: no other program may have this shard\n", e.Err)
 		return
 	}
+	text := session.Describe(e, o.Attempts)
 	state, err := s.State()
 	if err != nil || text == "" {
 		return // it is only shown
