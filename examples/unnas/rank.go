@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strings"
 
 	"unnas/darts/preset"
 	"unnas/darts/sweep"
@@ -77,18 +76,14 @@ func (c *call) ranking() (ranking.Options, error) {
 		},
 		Out: c.Out, Data: c.data, Index: c.index, Attempts: c.attempts, Workers: c.Runtime.Workers, JPEG: c.JPEG,
 	}
-	for name := range strings.SplitSeq(c.tasks, ",") {
-		full, err := taskName(strings.TrimSpace(name))
-		if err != nil {
-			return o, usagef("-tasks: %w", err)
-		}
-		o.Tasks = append(o.Tasks, full)
+	var err error
+	if o.Tasks, err = splitTasks(c.tasks); err != nil {
+		return o, err
 	}
 	if err := o.Validate(); err != nil {
 		return o, usageError{err}
 	}
 	if o.Dataset == "" {
-		var err error
 		if o.Dataset, err = recognise(c.data); err != nil {
 			return o, err
 		}
@@ -98,14 +93,19 @@ func (c *call) ranking() (ranking.Options, error) {
 			o.Seeds = 3
 		}
 	}
-	var err error
+	o.Shard, err = c.sweepShard()
+	return o, err
+}
+
+// sweepShard returns the shard of a sweep that the flags or the environment of a cluster give.
+func (c *call) sweepShard() (shard sweep.Shard, err error) {
 	if c.shard != "" {
-		o.Shard, err = sweep.ParseShard(c.shard)
+		shard, err = sweep.ParseShard(c.shard)
 	} else {
-		o.Shard, _, err = sweep.ShardOf(os.Getenv)
+		shard, _, err = sweep.ShardOf(os.Getenv)
 	}
 	if err != nil {
-		return o, usageError{err}
+		return shard, usageError{err}
 	}
-	return o, nil
+	return shard, nil
 }

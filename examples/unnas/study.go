@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
-	"unnas/cell"
 	"unnas/cell/benchmark"
 	"unnas/darts"
-	"unnas/darts/sweep"
 	"unnas/examples/unnas/internal/study"
 	"unnas/pretext"
 )
@@ -74,7 +71,7 @@ func (c *call) study(ctx context.Context) (study.Options, []study.Search, error)
 		c.space = nasbench201
 	}
 	if c.space != nasbench201 && c.space != transnas101 {
-		return o, nil, usagef("-space is %s, of which there is no table of all cells; give %s or %s", c.space, nasbench201, transnas101)
+		return o, nil, usagef("-space %s has no table of all cells; give %s or %s", c.space, nasbench201, transnas101)
 	}
 	if c.benchmark == "" {
 		return o, nil, usagef("-benchmark is missing: give the table of the true accuracies, a CSV file; see unnas help spaces")
@@ -95,16 +92,12 @@ func (c *call) study(ctx context.Context) (study.Options, []study.Search, error)
 	if err != nil {
 		return o, nil, err
 	}
-	if g := searches[0].Config.Space.Random(0, 0); !has(o.Benchmark, g) {
+	g := searches[0].Config.Space.Random(0, 0)
+	if _, found := o.Benchmark.Find(g); !found {
 		return o, nil, usagef("-benchmark %s lacks cells of -space %s, such as %s; give the table of all cells", c.benchmark, c.space, g)
 	}
-	if c.shard != "" {
-		o.Shard, err = sweep.ParseShard(c.shard)
-	} else {
-		o.Shard, _, err = sweep.ShardOf(os.Getenv)
-	}
-	if err != nil {
-		return o, nil, usageError{err}
+	if o.Shard, err = c.sweepShard(); err != nil {
+		return o, nil, err
 	}
 	decoder, err := c.Decoder()
 	if err != nil {
@@ -126,11 +119,6 @@ func (c *call) study(ctx context.Context) (study.Options, []study.Search, error)
 	return o, searches, nil
 }
 
-func has(t *benchmark.Table, g cell.Genotype) bool {
-	_, ok := t.Find(g)
-	return ok
-}
-
 // searches lists the searches, all algorithms and tasks with one seed after another, and
 // sets the tasks of the study.
 func (c *call) searches(k kind, o *study.Options) ([]study.Search, error) {
@@ -138,15 +126,14 @@ func (c *call) searches(k kind, o *study.Options) ([]study.Search, error) {
 	if !c.given["tasks"] {
 		tasks = studyTasks
 	}
-	for name := range strings.SplitSeq(tasks, ",") {
-		full, err := taskName(strings.TrimSpace(name))
-		if err != nil {
-			return nil, usagef("-tasks: %w", err)
+	var err error
+	if o.Settings.Tasks, err = splitTasks(tasks); err != nil {
+		return nil, err
+	}
+	for i, name := range o.Settings.Tasks {
+		if slices.Contains(o.Settings.Tasks[:i], name) {
+			return nil, usagef("-tasks has %s twice", name)
 		}
-		if slices.Contains(o.Settings.Tasks, full) {
-			return nil, usagef("-tasks has %s twice", full)
-		}
-		o.Settings.Tasks = append(o.Settings.Tasks, full)
 	}
 	for name := range strings.SplitSeq(c.combinations, ",") {
 		if name = strings.TrimSpace(name); slices.Contains(o.Algorithms, name) {

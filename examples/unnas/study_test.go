@@ -88,15 +88,15 @@ func TestStudyBadInput(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.csv")
 	require.NoError(t, os.WriteFile(other, []byte("arch,x\n000000,1\n"), 0o644))
 	for want, args := range map[string][]string{
-		"-benchmark is missing":                       {},
-		"-benchmark: benchmark: open missing.csv":     {"-benchmark", "missing.csv"},
-		"-space is darts, of which there is no table": {"-benchmark", table, "-space", "darts"},
-		`no algorithm is named "swish"`:               {"-benchmark", table, "-algorithms", "swish"},
-		"-algorithms has gdas twice":                  {"-benchmark", table, "-algorithms", "gdas,gdas"},
-		"-tasks has rotation twice":                   {"-benchmark", table, "-tasks", "rot,rotation"},
-		`unknown task "swish"`:                        {"-benchmark", table, "-tasks", "swish"},
-		"PartialChannels is 4 and Width 6":            {"-benchmark", table, "-algorithms", "pc-darts", "-width", "6"},
-		"lacks cells of -space nasbench201":           {"-benchmark", other},
+		"-benchmark is missing":                   {},
+		"-benchmark: benchmark: open missing.csv": {"-benchmark", "missing.csv"},
+		"-space darts has no table of all cells":  {"-benchmark", table, "-space", "darts"},
+		`no algorithm is named "swish"`:           {"-benchmark", table, "-algorithms", "swish"},
+		"-algorithms has gdas twice":              {"-benchmark", table, "-algorithms", "gdas,gdas"},
+		"-tasks has rotation twice":               {"-benchmark", table, "-tasks", "rot,rotation"},
+		`unknown task "swish"`:                    {"-benchmark", table, "-tasks", "swish"},
+		"PartialChannels is 4 and Width 6":        {"-benchmark", table, "-algorithms", "pc-darts", "-width", "6"},
+		"lacks cells of -space nasbench201":       {"-benchmark", other},
 	} {
 		var out bytes.Buffer
 		err := run(t.Context(), append([]string{"study", "-out", filepath.Join(t.TempDir(), "s")}, args...), &out)

@@ -174,3 +174,16 @@ func (c *call) withClasses(task pretext.Task, k kind, classes int) (pretext.Task
 	t.Classes = classes
 	return t, nil
 }
+
+// splitTasks returns the full names of a list of -tasks.
+func splitTasks(list string) ([]string, error) {
+	var all []string
+	for name := range strings.SplitSeq(list, ",") {
+		full, err := taskName(strings.TrimSpace(name))
+		if err != nil {
+			return nil, usagef("-tasks: %w", err)
+		}
+		all = append(all, full)
+	}
+	return all, nil
+}
