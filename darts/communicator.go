@@ -97,7 +97,9 @@ func Share(c Communicator, f func() (string, error)) (string, error) {
 // this rank.
 func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime, error) {
 	if err == nil {
-		err = shared(batch, micro, group.Size())
+		if err = shared(batch, micro, group.Size(), 1); err != nil {
+			err = fmt.Errorf("darts: %w", err)
+		}
 	}
 	if err := group.Agree(err); err != nil {
 		return rt, err
@@ -143,18 +145,27 @@ func (rt Runtime) settle(group *ranks.Group) (Runtime, error) {
 	return rt, err
 }
 
-// shared returns an error if ranks cannot share the micro-batches of a batch equally.
-func shared(batch, micro, ranks int) error {
-	if ranks == 1 || micro > 0 && batch/micro%ranks == 0 {
+// shared returns an error if the devices of ranks cannot share the micro-batches of a batch
+// equally.
+func shared(batch, micro, ranks, devices int) error {
+	all := ranks * devices
+	if all == 1 || micro > 0 && batch/micro%all == 0 {
 		return nil
+	}
+	who := fmt.Sprintf("%d ranks", ranks)
+	switch {
+	case ranks == 1:
+		who = fmt.Sprintf("%d devices", devices)
+	case devices > 1:
+		who += fmt.Sprintf(" of %d devices", devices)
 	}
 	what := fmt.Sprintf("with MicroBatch %d makes %d micro-batches, which", micro, batch/max(micro, 1))
 	if micro == 0 {
 		what = "with MicroBatch 0 goes through the network at once, which"
 	}
-	remedy := fmt.Sprintf("set MicroBatch to %d or to a divisor of it", batch/ranks)
-	if batch%ranks != 0 {
-		remedy = fmt.Sprintf("choose a Batch that is a multiple of %d", ranks)
+	remedy := fmt.Sprintf("set MicroBatch to %d or to a divisor of it", batch/all)
+	if batch%all != 0 {
+		remedy = fmt.Sprintf("choose a Batch that is a multiple of %d", all)
 	}
-	return fmt.Errorf("darts: Batch %d %s %d ranks cannot share equally; %s", batch, what, ranks, remedy)
+	return fmt.Errorf("Batch %d %s %s cannot share equally; %s", batch, what, who, remedy)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log"
 	"math"
 	"os"
 	"os/exec"
@@ -46,7 +47,11 @@ func TestMain(m *testing.M) {
 		if flag.Lookup("test.bench").Value.String() == "" { // benchmarks take all cores
 			runtime.GOMAXPROCS(1)
 		}
-		os.Exit(m.Run())
+		code := m.Run()
+		if err := os.RemoveAll(compiled); err != nil {
+			log.Fatal(err)
+		}
+		os.Exit(code)
 	}
 	at, err := strconv.Atoi(os.Getenv(crashAt))
 	if err == nil {

@@ -65,7 +65,7 @@ const OwnDevice = xla.CPU
 // device returns what Runtime.Device names, nil for the CPU. The ranks of a host take
 // devices in turn.
 func (rt Runtime) device(p Precision) (*xla.Device, error) {
-	d, err := xla.Open(rt.Device, xla.Options{Precision: xla.Precision(p), Device: rt.onHost, Fast: rt.Fast})
+	d, err := xla.Open(rt.Device, rt.onHost, xla.Options{Precision: xla.Precision(p), Fast: rt.Fast})
 	if d == nil && p == TF32 && err == nil {
 		return nil, fmt.Errorf("Precision %q is of devices, and Device is the CPU; set Device, or Precision to %q", p, Float32)
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,18 +33,18 @@ func plugin(t *testing.T) string {
 	if len(found) == 0 {
 		t.Skipf("no PJRT plugin for CPUs in %s; %s", strings.Join(looked, ", "), pjrt.Install("cpu"))
 	}
-	t.Setenv("XDG_CACHE_HOME", cache()) // of compiled programs
+	if compiled == "" {
+		var err error
+		compiled, err = os.MkdirTemp("", "unnas-xla")
+		require.NoError(t, err)
+	}
+	t.Setenv("XDG_CACHE_HOME", compiled)
 	return found[0].Path
 }
 
-// cache is a directory for all tests of a process.
-var cache = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "unnas-xla")
-	if err != nil {
-		panic(err)
-	}
-	return dir
-})
+// compiled is the directory of compiled programs for all tests of a process; empty without
+// any.
+var compiled string
 
 // tiny is a search that XLA compiles in seconds.
 func tiny(a Algorithm) SearchConfig {
@@ -251,7 +250,7 @@ func TestBytesToDevice(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, ups, 3)
 	images := c.Batch * smallTask().Spec().InputLen()
-	assert.EqualValues(t, 4*(images+c.Batch+2), ups[2]-ups[1])
+	assert.EqualValues(t, tr.Device.KeptBytes()+3*4*int64(images+c.Batch+2), ups[2], "what is kept, once; three batches, perhaps ahead of their steps")
 	assert.EqualValues(t, 4*3, downs[2]-downs[1])
 }
 
@@ -321,6 +320,78 @@ func TestRanksOnDevice(t *testing.T) {
 		}
 		assertSame(t, want, files)
 	}
+}
+
+// TestReplicas compares runs on two devices with those on one, with the same micro-batches,
+// and runs of two ranks, each with two devices, with those of one, whose gradients the host
+// adds.
+func TestReplicas(t *testing.T) {
+	device := plugin(t)
+	t.Run("search", func(t *testing.T) {
+		c := tiny(FirstOrder{})
+		c.Batch, c.MicroBatch = 12, 6
+		var runs [2][]float64
+		var results [2]*SearchResult
+		for i, name := range []string{device, device + ":1-2"} {
+			recorder, all := losses()
+			var err error
+			results[i], err = Search(t.Context(), stripes{n: 48, fail: -1}, smallTask(), c, Runtime{Device: name, Recorder: recorder})
+			require.NoError(t, err)
+			runs[i] = *all
+		}
+		assert.InEpsilonSlice(t, runs[0], runs[1], 1e-5)
+		assert.InDeltaSlice(t, results[0].Params.Alphas(), results[1].Params.Alphas(), 1e-4)
+		assert.InDeltaSlice(t, results[0].Params.Running(), results[1].Params.Running(), 1e-4)
+	})
+	t.Run("training", func(t *testing.T) {
+		c := smallTraining()
+		c.Network, c.Epochs, c.MicroBatch, c.EMADecay, c.PreciseBN, c.EvaluateEvery, c.DropPath = tinyNetwork(), 2, c.Batch/2, 0.5, 6, 1, 0.3
+		var runs [3][]float64
+		var results [3]*TrainResult
+		for i, name := range []string{device, device + ":0-1", device + ":2-3"} {
+			recorder, all := losses()
+			var err error
+			results[i], err = Train(t.Context(), stripes{n: 18, fail: -1}, stripes{n: 19, fail: -1}, smallTask(), c, Runtime{Device: name, Recorder: recorder})
+			require.NoError(t, err)
+			runs[i] = *all
+		}
+		assert.InEpsilonSlice(t, runs[0], runs[1], 1e-5)
+		assert.InDeltaSlice(t, results[0].Params.Running(), results[1].Params.Running(), 1e-4)
+		assert.Equal(t, runs[1], runs[2], "equal devices give equal bits")
+		assert.Equal(t, results[1].Params.Weights(), results[2].Params.Weights())
+		var scores [2]*Evaluation
+		for i, name := range []string{device, device + ":0-2"} {
+			var err error
+			scores[i], err = results[0].Model().Evaluate(t.Context(), stripes{n: 19, fail: -1}, Runtime{Device: name})
+			require.NoError(t, err)
+		}
+		assert.Equal(t, scores[0], scores[1])
+	})
+	t.Run("two ranks of two devices", func(t *testing.T) {
+		c := tiny(FirstOrder{})
+		c.Batch, c.MicroBatch = 12, 3
+		var want map[string]string
+		for _, size := range []int{1, 2} {
+			dir := filepath.Join(t.TempDir(), "run")
+			require.NoError(t, errors.Join(onRanks(t, size, dir, func(rank int, rt Runtime) error {
+				rt.Device = device + ":0-1"
+				_, err := Search(t.Context(), stripes{n: 48, fail: -1}, smallTask(), c, rt)
+				return err
+			})...))
+			files := outcome(t, dir)
+			if size == 1 {
+				want = files
+				continue
+			}
+			assertSame(t, want, files)
+		}
+	})
+	t.Run("bad batches", func(t *testing.T) {
+		c := tiny(FirstOrder{})
+		c.Batch = 12
+		_, err := Search(t.Context(), stripes{n: 48, fail: -1}, smallTask(), c, Runtime{Device: device + ":0-3"})
+		assert.EqualError(t, err, "darts: Batch 12 with MicroBatch 0 goes through the network at once, which 4 devices cannot share equally; set MicroBatch to 3 or to a divisor of it")
+	})
 }
 
 // ownKernel is an operation with a kernel in Go.

@@ -272,29 +272,38 @@ func evaluateShard(ctx context.Context, e *engine.Engine, r *engine.Runner, imag
 	meter.Begin("evaluating", "images", images.Images())
 	batches := images.Epoch(ctx, 0, 0)
 	defer batches.Close()
-	for {
-		b, err := batches.Next()
-		if errors.Is(err, io.EOF) {
-			return passes, nil
+	for more := true; more; {
+		var given []loader.Batch // to replicas; without inputs, whose memory has other images by then
+		var failed error         // why, unless it is the network
+		err := e.RunReplicas(r, func(int) (*loader.Batch, error) {
+			b, err := batches.Next()
+			if more = !errors.Is(err, io.EOF); !more {
+				return nil, nil
+			}
+			if failed = err; err != nil {
+				return nil, err
+			}
+			given = append(given, loader.Batch{Y: slices.Clone(b.Y), Images: b.Images})
+			return b, nil
+		}, func(k int, p engine.Pass) error {
+			if failed = finite(p.Loss, "the images to evaluate on"); failed != nil {
+				return failed
+			}
+			passes = append(passes, p)
+			if counts != nil {
+				counts.add(r.Logits.Value().Data().([]float32), given[k].Y)
+			}
+			failed = meter.Add(given[k].Images)
+			return failed
+		})
+		if failed != nil {
+			return nil, failed
 		}
-		if err != nil {
-			return nil, err
-		}
-		p, err := e.Part(r, *b)
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
-		if err := finite(p.Loss, "the images to evaluate on"); err != nil {
-			return nil, err
-		}
-		passes = append(passes, p)
-		if counts != nil {
-			counts.add(r.Logits.Value().Data().([]float32), b.Y)
-		}
-		if err := meter.Add(b.Images); err != nil {
-			return nil, err
-		}
 	}
+	return passes, nil
 }
 
 // meanOfBatches returns the mean of a number of batches, of which the ranks have taken

@@ -90,7 +90,7 @@ type extractor struct {
 type inputTransformer interface{ InputTransform() pretext.Transform }
 
 func newExtractor(m *Model) (*extractor, error) {
-	device, err := xla.Open(m.Device, xla.Options{})
+	device, err := xla.Open(m.Device, 0, xla.Options{})
 	if err != nil {
 		return nil, err
 	}

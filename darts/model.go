@@ -225,7 +225,7 @@ func (m *Model) metadata() (map[string]string, error) {
 
 // device opens the device of the model.
 func (m *Model) device() (*xla.Device, error) {
-	d, err := xla.Open(m.Device, xla.Options{})
+	d, err := xla.Open(m.Device, 0, xla.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}

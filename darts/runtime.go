@@ -42,7 +42,10 @@ type Runtime struct {
 	// Device runs the networks: "" or "cpu" are the library's own kernels; "cuda" is an
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
 	// plugin. A number after a colon chooses among several, as "cuda:1"; without one the
-	// ranks of a host take them in turn. The program imports unnas/darts/xla for them.
+	// ranks of a host take them in turn. With a range, as "cuda:0-3", replicas of the
+	// network run on all of them, each on micro-batches of its own (MicroBatch); the number
+	// of micro-batches is a multiple of that of the devices. The program imports
+	// unnas/darts/xla for them.
 	// Images are loaded on the CPU. Results of a device equal those of the CPU but for
 	// rounding; equal runs on equal devices and plugins give equal bits. A run may resume
 	// on another device, with a warning.

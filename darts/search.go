@@ -264,8 +264,13 @@ func (s *search) fetch() (err error) {
 			return err
 		}
 	}
-	s.trainBatch, err = s.trainBatches.Next()
-	return err
+	if s.trainBatch, err = s.trainBatches.Next(); err != nil {
+		return err
+	}
+	if s.valBatches == nil {
+		return s.m.Ahead(s.m.weights, s.trainBatch, s.trainBatches.Peek())
+	}
+	return s.m.Ahead(s.m.weights, s.valBatch, s.trainBatch, s.valBatches.Peek())
 }
 
 func (s *search) update(rate float64) error {

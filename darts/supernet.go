@@ -68,6 +68,9 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 	if m.Device, err = rt.device(c.Precision); err != nil {
 		return nil, err
 	}
+	if err := shared(c.Batch, c.MicroBatch, group.Size(), m.Device.Replicas()); err != nil {
+		return nil, err
+	}
 	err = ops.Build(func() error {
 		var err error
 		m.rules = c.Algorithms.rules(c)

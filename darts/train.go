@@ -231,6 +231,9 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	if t.Device, err = t.rt.device(c.Precision); err != nil {
 		return err
 	}
+	if err := shared(c.Batch, c.MicroBatch, t.Ranks.Size(), t.Device.Replicas()); err != nil {
+		return err
+	}
 	err = ops.Build(func() error {
 		learner, err := t.build(c.budget(t.rt).AtOnce(), true, nil)
 		if err != nil {
@@ -421,8 +424,10 @@ func (t *training) fetch() (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
-	t.batch, err = t.batches.Next()
-	return err
+	if t.batch, err = t.batches.Next(); err != nil {
+		return err
+	}
+	return t.Ahead(t.learn, t.batch, t.batches.Peek())
 }
 
 func (t *training) update(rate float64) error {

@@ -91,7 +91,7 @@ func NewPredictor(n Network, p *ops.Params, c PredictorConfig) (*Predictor, erro
 	if err := ops.Build(func() error { return n.check(p) }); err != nil {
 		return nil, err
 	}
-	device, err := xla.Open(c.Device, xla.Options{})
+	device, err := xla.Open(c.Device, 0, xla.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("segmentation: %w", err)
 	}

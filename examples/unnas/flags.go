@@ -160,7 +160,7 @@ var flagDefs = []flagDef{
 				return err
 			})
 		}},
-	{"device", "NAME", machineGroup, "runs the networks: cpu, cuda, tpu, path of a plugin; see unnas devices", "cpu", []string{darts.OwnDevice, "cuda", "tpu"},
+	{"device", "NAME", machineGroup, "runs networks: cpu, cuda, cuda:0-3, tpu, a plugin; see unnas devices", "cpu", []string{darts.OwnDevice, "cuda", "tpu"},
 		text("device", func(o *options) *string { return &o.Runtime.Device })},
 	{"fast", "", machineGroup, "let a device use algorithms whose rounding differs from run to run", "", nil,
 		toggle("fast", func(o *options) *bool { return &o.Runtime.Fast })},

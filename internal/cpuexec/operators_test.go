@@ -51,8 +51,11 @@ func run(t *testing.T, o irtest.Operator, workers int, out, in []cpuexec.Array) 
 	require.NoError(t, cpuexec.RunOp(o.Op, pool, out, in))
 }
 
+// onDevices are the operators that the CPU does not run.
+var onDevices = []ir.Op{ir.ReplicaMean{Whole: 2}}
+
 // TestOperatorsAreComplete holds that the table has every type of package ir that
-// implements ir.Op.
+// implements ir.Op and is not of devices alone, which are refused.
 func TestOperatorsAreComplete(t *testing.T) {
 	paths, err := filepath.Glob("../ir/*.go")
 	require.NoError(t, err)
@@ -72,6 +75,11 @@ func TestOperatorsAreComplete(t *testing.T) {
 	listed := map[string]bool{}
 	for _, o := range irtest.Operators() {
 		listed[reflect.TypeOf(o.Op).Name()] = true
+	}
+	for _, op := range onDevices {
+		listed[reflect.TypeOf(op).Name()] = true
+		_, err := cpuexec.KernelOf(op)
+		assert.ErrorContains(t, err, op.String())
 	}
 	assert.Equal(t, declared, listed)
 	assert.Greater(t, len(declared), 40)

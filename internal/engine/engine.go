@@ -32,7 +32,7 @@ type Engine struct {
 	// planned from then on, as in graph.Options.
 	Recompute, BFloat16 bool
 	// Device runs the runners that are planned from then on; nil is the CPU. DeviceBytes is
-	// the memory of it that planned runners take.
+	// the memory of it that planned runners take, of each replica.
 	Device      *xla.Device
 	DeviceBytes int64
 	// OnHost says that more than runners and updates reads or writes parameters and
@@ -47,6 +47,7 @@ type Engine struct {
 	Passed func()
 
 	runners []*Runner // not bound yet
+	ahead   int64     // the most memory of a device for a batch
 	sum     *sum      // of micro-batches; nil if there is one
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
@@ -105,6 +106,13 @@ func (e *Engine) Program(n *Network, grads Grads) (*ir.Program, error) {
 	return graph.Program(n.Scope.Graph(), o)
 }
 
+// averages reports whether replicas of the device average the gradients of a batch: each
+// has one of its micro-batches, and there are no others.
+func (e *Engine) averages() bool {
+	n := e.Device.Replicas()
+	return n > 1 && n == e.Parts && e.Ranks.Size() == 1
+}
+
 // gradients returns the options of a plan for the loss and some gradients.
 func (e *Engine) gradients(n *Network, grads Grads) (graph.Options, error) {
 	if !n.differentiated {
@@ -114,6 +122,9 @@ func (e *Engine) gradients(n *Network, grads Grads) (graph.Options, error) {
 		}
 	}
 	o := graph.Options{Recompute: e.Recompute, BFloat16: e.BFloat16, Want: n.wanted()}
+	if e.averages() {
+		o.Count, o.Whole = n.Loss.Count, n.whole()
+	}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
 		// Some have no gradient, such as the alphas of a kind of cell that a short
@@ -138,7 +149,7 @@ func (e *Engine) PlanForward(n *Network, evaluate bool, others ...*gorgonia.Node
 const nodeBytes = 5 << 9
 
 func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, error) {
-	o.Workers, o.Device = e.Pool.Size(), e.Device
+	o.Workers, o.Device, o.Batch = e.Pool.Size(), e.Device, n.batch()
 	plan, err := graph.Compile(n.Scope.Graph(), o)
 	if err != nil {
 		return nil, err
@@ -148,6 +159,9 @@ func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, err
 		e.Bytes += int64(nodeBytes * len(n.Scope.Graph().AllNodes()))
 	}
 	e.DeviceBytes = max(e.DeviceBytes, plan.DeviceBytes())
+	if e.sends() {
+		e.ahead = max(e.ahead, n.batchBytes())
+	}
 	r := &Runner{Network: n, grads: grads, plan: plan}
 	e.runners = append(e.runners, r)
 	return r, nil
@@ -162,9 +176,21 @@ func (e *Engine) Planned() int64 {
 	return e.Bytes + step
 }
 
-// keeps reports whether the device keeps the parameters from run to run. Those of several
-// micro-batches are summed on the host.
-func (e *Engine) keeps() bool { return e.Device != nil && e.Parts == 1 && !e.OnHost }
+// keeps reports whether the device keeps the parameters from run to run. Gradients of
+// several micro-batches are summed on the host, unless replicas average them.
+func (e *Engine) keeps() bool {
+	return e.Device != nil && (e.Parts == 1 || e.averages()) && !e.OnHost
+}
+
+// keep keeps memory on the device. Running statistics of several micro-batches are of the
+// host, where a sum adds them.
+func (e *Engine) keep(memory ...[]float32) {
+	for _, m := range memory {
+		if len(m) > 0 && (e.Parts == 1 || &m[0] != &e.Params.Running()[0]) {
+			e.Device.Keep(m)
+		}
+	}
+}
 
 // Host hands memory that the device keeps to the host, as xla.Device.Host does: parameters,
 // their gradients and running statistics, and vectors of updates. All of it is meant if
@@ -180,12 +206,13 @@ func (e *Engine) Host(memory ...[]float32) error {
 func (e *Engine) Bind() error {
 	if e.keeps() {
 		p := e.Params
-		e.Device.Keep(p.Weights(), p.WeightGrads(), p.Alphas(), p.AlphaGrads(), p.Running())
+		e.keep(p.Weights(), p.WeightGrads(), p.Alphas(), p.AlphaGrads(), p.Running())
 		e.DeviceBytes += e.Device.KeptBytes()
 		for _, r := range e.runners { // indices of elements
 			e.DeviceBytes += r.plan.Bytes(0)
 		}
 	}
+	e.DeviceBytes += mostAhead * e.ahead
 	if err := e.Device.Fits(e.DeviceBytes); err != nil {
 		return err
 	}
@@ -245,39 +272,116 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 	return e.sum.finish(whole)
 }
 
-// runParts runs the micro-batches of this rank.
+// runParts runs the micro-batches of this rank, as many at once as there are replicas.
 func (e *Engine) runParts(r *Runner, b *loader.Batch, draw func(part int)) error {
-	for i := range e.Local {
-		draw(e.Ranks.Rank()*e.Local + i)
-		part := b.Part(i, e.Local)
-		p, err := e.Part(r, part)
+	first := e.Ranks.Rank() * e.Local
+	for i := 0; i < e.Local; i += e.Device.Replicas() {
+		err := e.RunReplicas(r, func(k int) (*loader.Batch, error) {
+			draw(first + i + k)
+			part := b.Part(i+k, e.Local)
+			return &part, nil
+		}, func(k int, p Pass) error {
+			e.Passed()
+			part := b.Part(i+k, e.Local)
+			e.sum.add(i+k, p, part.Whole())
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		e.Passed()
-		e.sum.add(i, p, part.Whole())
+	}
+	return nil
+}
+
+// RunReplicas runs replicas of the device at once, each on a batch of its own: next returns
+// that of each in turn, nil if there is none. It then calls done for each, with the nodes of
+// the network bound to its values. The CPU is one replica.
+func (e *Engine) RunReplicas(r *Runner, next func(k int) (*loader.Batch, error), done func(k int, p Pass) error) error {
+	if e.Device.Replicas() == 1 {
+		b, err := next(0)
+		if b == nil || err != nil {
+			return err
+		}
+		p, err := e.Part(r, *b)
+		if err != nil {
+			return err
+		}
+		return done(0, p)
+	}
+	return r.Machine.RunReplicas(func(k int) (bool, error) {
+		b, err := next(k)
+		if b == nil || err != nil {
+			return false, err
+		}
+		return true, e.bind(r, *b)
+	}, func(k int) error {
+		p, err := r.pass()
+		if err != nil {
+			return err
+		}
+		return done(k, p)
+	})
+}
+
+// mostAhead is the most batches that Ahead sends besides the one that a run reads.
+const mostAhead = 2
+
+// sends reports whether batches go to the device ahead of their runs: not where micro-batches
+// follow each other, whose batch may not fit.
+func (e *Engine) sends() bool { return e.Device != nil && e.Local == e.Device.Replicas() }
+
+// Ahead starts to send batches to the device, in the order in which runs like those of r will
+// read them, while it computes. Those that are nil are left out.
+func (e *Engine) Ahead(r *Runner, batches ...*loader.Batch) error {
+	for _, b := range batches {
+		if !e.sends() || b == nil || b.Sent != nil {
+			continue
+		}
+		sent := new(xla.Sent)
+		b.Sent = sent
+		for k := range e.Local {
+			part := b.Part(k, e.Local)
+			if err := e.Device.Send(sent, k, r.arrays(part)...); err != nil {
+				return fmt.Errorf("darts: %w", err)
+			}
+		}
 	}
 	return nil
 }
 
 // RunPart computes the loss and the gradients of one micro-batch.
 func (e *Engine) RunPart(r *Runner, b loader.Batch) (Pass, error) {
-	if err := e.let(r.Images, &b.X[0], b.X); err != nil {
+	if err := e.bind(r, b); err != nil {
 		return Pass{}, err
-	}
-	if r.Targets.Labels != nil {
-		if err := e.let(r.Targets.Labels, &b.Y[0], b.Y); err != nil {
-			return Pass{}, err
-		}
-	}
-	if r.Targets.Values != nil {
-		if err := e.let(r.Targets.Values, &b.T[0], b.T); err != nil {
-			return Pass{}, err
-		}
 	}
 	if err := r.Machine.RunAll(); err != nil {
 		return Pass{}, err
 	}
+	return r.pass()
+}
+
+// bind binds the inputs to a batch.
+func (e *Engine) bind(r *Runner, b loader.Batch) error {
+	if e.Device != nil {
+		sent, _ := b.Sent.(*xla.Sent)
+		e.Device.Use(sent)
+	}
+	if err := e.let(r.Images, &b.X[0], b.X); err != nil {
+		return err
+	}
+	if r.Targets.Labels != nil {
+		if err := e.let(r.Targets.Labels, &b.Y[0], b.Y); err != nil {
+			return err
+		}
+	}
+	if r.Targets.Values != nil {
+		return e.let(r.Targets.Values, &b.T[0], b.T)
+	}
+	return nil
+}
+
+// pass returns the result of the last run.
+func (r *Runner) pass() (Pass, error) {
 	p := Pass{Loss: float64(*r.Loss.Value.Value().(*gorgonia.F32))}
 	var err error
 	if p.Count, err = ops.Count(r.Loss.Count); err != nil {

@@ -9,6 +9,9 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/cpuexec"
+	"unnas/internal/ir"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -97,6 +100,46 @@ func (n *Network) LossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 		return loss, fmt.Errorf("loss of %s: Metric.Name is %q; want letters, digits and any of \"_.-\" with a Score, and none without", task.Name(), loss.Metric.Name)
 	}
 	return loss, nil
+}
+
+// batch returns the inputs that hold a batch.
+func (n *Network) batch() gorgonia.Nodes {
+	nodes := gorgonia.Nodes{n.Images}
+	for _, t := range []*gorgonia.Node{n.Targets.Labels, n.Targets.Values} {
+		if t != nil {
+			nodes = append(nodes, t)
+		}
+	}
+	return nodes
+}
+
+// arrays returns the values of these inputs for a batch.
+func (n *Network) arrays(b loader.Batch) []cpuexec.Array {
+	arrays := []cpuexec.Array{{Shape: ir.Shape(n.Images.Shape()), F: b.X}}
+	if t := n.Targets.Labels; t != nil {
+		arrays = append(arrays, cpuexec.Array{Shape: ir.Shape(t.Shape()), I: b.Y})
+	}
+	if t := n.Targets.Values; t != nil {
+		arrays = append(arrays, cpuexec.Array{Shape: ir.Shape(t.Shape()), F: b.T})
+	}
+	return arrays
+}
+
+// batchBytes returns the memory of a batch.
+func (n *Network) batchBytes() (bytes int64) {
+	for _, node := range n.batch() {
+		bytes += 4 * int64(node.Shape().TotalSize())
+	}
+	return bytes
+}
+
+// whole returns the largest possible count of a batch, as loader.Batch.Whole does.
+func (n *Network) whole() float64 {
+	of := n.Targets.Labels
+	if of == nil {
+		of = n.Targets.Values
+	}
+	return float64(of.Shape().TotalSize())
 }
 
 // wanted returns the nodes that every run computes.

@@ -6,7 +6,8 @@ import "unnas/internal/kernel"
 // statistics. It adds them in the order of the micro-batches, wherever they run, so that
 // results do not depend on the number of ranks.
 //
-// One rank adds gradients as they come. Of several, each keeps those of its micro-batches.
+// One rank adds gradients as they come, unless replicas of its device average them. Of
+// several, each keeps those of its micro-batches.
 // Then each receives one block of all of them, adds these, and sends the result to the
 // others: a reduce-scatter and an all-gather. An all-reduce of the communicator would add
 // in an order of its own.
@@ -28,9 +29,12 @@ func newSum(e *Engine) *sum {
 	running := len(e.Params.Running())
 	s := &sum{e: e, passes: make([]Pass, e.Local), before: make([]float32, running), shares: make([]float32, e.Local*running)}
 	n := len(e.Params.WeightGrads()) + len(e.Params.AlphaGrads())
-	if e.Ranks.Size() == 1 {
+	switch {
+	case e.averages():
+		s.everyones = s.shares
+	case e.Ranks.Size() == 1:
 		s.total, s.everyones = kernel.Floats(n), s.shares
-	} else {
+	default:
 		s.everyones = make([]float32, e.Parts*running)
 		s.send, s.recv = kernel.Floats(e.Parts*s.block(n)), kernel.Floats(e.Parts*s.block(n))
 	}
@@ -42,6 +46,8 @@ func sumBytes(e *Engine) int64 {
 	slabs := 1
 	if e.Ranks.Size() > 1 {
 		slabs = 2 * e.Local
+	} else if e.averages() {
+		slabs = 0
 	}
 	return 4 * int64(slabs) * int64(e.Params.Count())
 }
@@ -84,6 +90,9 @@ func (s *sum) add(i int, p Pass, whole float64) {
 	running := s.e.Params.Running()
 	copy(s.shares[i*len(running):], running)
 	clear(running)
+	if s.e.averages() {
+		return
+	}
 	slabs, n := s.gradients()
 	if s.total == nil {
 		s.pack(i, slabs, n)
@@ -127,11 +136,22 @@ func (s *sum) finish(whole float64) (Pass, error) {
 			return Pass{}, err
 		}
 	}
-	slabs, n := s.gradients()
 	if all.Count == 0 { // loss and gradients are zero
 		return Pass{}, nil
 	}
-	mean := float32(whole / all.Count)
+	loss, _ := all.Value()
+	result := Pass{loss, all.Score, all.Count}
+	if e.averages() {
+		return result, nil
+	}
+	return result, s.average(passes, whole, all.Count)
+}
+
+// average makes the gradients of all micro-batches those of the batch.
+func (s *sum) average(passes []Pass, whole, count float64) error {
+	e := s.e
+	slabs, n := s.gradients()
+	mean := float32(whole / count)
 	result := s.total
 	e.Pool.Start()
 	defer e.Pool.Stop()
@@ -139,7 +159,7 @@ func (s *sum) finish(whole float64) (Pass, error) {
 		size := s.block(n)
 		recv := s.recv[:e.Parts*size]
 		if err := e.Ranks.AllToAll(recv, s.send[:e.Parts*size]); err != nil {
-			return Pass{}, err
+			return err
 		}
 		block := s.send[:size]
 		for i, p := range passes {
@@ -147,15 +167,14 @@ func (s *sum) finish(whole float64) (Pass, error) {
 		}
 		result = s.recv[:e.Ranks.Size()*size]
 		if err := e.Ranks.AllGather(result, block); err != nil {
-			return Pass{}, err
+			return err
 		}
 	}
 	for _, g := range slabs {
 		kernel.Scale(e.Pool, g, result[:len(g)], mean, false)
 		result = result[len(g):]
 	}
-	loss, _ := all.Value()
-	return Pass{loss, all.Score, all.Count}, nil
+	return nil
 }
 
 // gather returns the passes of all micro-batches, in order, and their mean.

@@ -71,7 +71,7 @@ func (u *Update) Bind(e *Engine) error {
 	before := e.Device.KeptBytes()
 	for i, a := range u.inputs {
 		if !slices.ContainsFunc(u.numbers, func(n []float32) bool { return len(a.F) > 0 && &n[0] == &a.F[0] }) {
-			e.Device.Keep(a.F)
+			e.keep(a.F)
 		}
 		exec.SetInput(i, a)
 	}

@@ -9,6 +9,7 @@ import (
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
+	"unnas/internal/xla"
 )
 
 // An Arena is memory for the values of a run. Machines that never run at the same time
@@ -163,6 +164,50 @@ func (m *Machine) RunAll() error {
 	if err := m.exec.Run(m.UpdateStats); err != nil {
 		return fmt.Errorf("graph: %w", err)
 	}
+	return m.bind()
+}
+
+// RunReplicas runs the plan on each replica of the device at once, on inputs of its own.
+// Before, it calls load for each in turn, which sets the values of the inputs and may keep
+// none of their memory; it reports false if there are none for the others. Afterwards it
+// calls take for each that was loaded, with the wanted nodes bound to its values.
+func (m *Machine) RunReplicas(load func(k int) (bool, error), take func(k int) error) error {
+	exec, ok := m.exec.(*xla.Executable)
+	if !ok {
+		return errors.New("graph: only a plan for a device has replicas")
+	}
+	loaded := 0
+	for k := range exec.Replicas() {
+		if loaded == k {
+			more, err := load(k)
+			if err != nil || !more && k == 0 {
+				return err
+			}
+			if more {
+				loaded++
+			}
+			if err := m.prepare(); err != nil {
+				return err
+			}
+		}
+		if err := exec.Load(k); err != nil {
+			return fmt.Errorf("graph: %w", err)
+		}
+	}
+	if err := exec.RunLoaded(m.UpdateStats); err != nil {
+		return fmt.Errorf("graph: %w", err)
+	}
+	for k := range loaded {
+		exec.Take(k)
+		if err := errors.Join(m.bind(), take(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bind binds the wanted nodes to what the run has computed.
+func (m *Machine) bind() error {
 	if err := m.bindResults(); err != nil {
 		return err
 	}

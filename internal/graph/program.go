@@ -37,8 +37,15 @@ type Options struct {
 	// that the process may use. Results do not depend on it, nor on the size of the pool.
 	Workers int
 	// Device runs the plan instead of the CPU; nil is the CPU. The options above but Want,
-	// Into and Evaluate do not matter to it.
+	// Into and Evaluate do not matter to it, and the CPU does not use those below.
 	Device *xla.Device
+	// Batch lists the inputs that hold a batch of images.
+	Batch []*gorgonia.Node
+	// Count has the replicas of the device average the targets of Into: each has a
+	// micro-batch, in which this node counts, of at most Whole. With nil each replica has
+	// its own.
+	Count *gorgonia.Node
+	Whole float64
 }
 
 // A Target is a wanted node and memory for its value. A node may have several targets:
@@ -132,6 +139,14 @@ func build(g *gorgonia.ExprGraph, o Options) (*builder, error) {
 	}
 	if err := b.results(want, o.Into); err != nil {
 		return nil, err
+	}
+	if o.Count != nil {
+		b.average(o.Count, o.Whole)
+	}
+	for _, n := range o.Batch {
+		if v := b.values[n]; v != nil {
+			b.program.Batch = append(b.program.Batch, v)
+		}
 	}
 	for _, in := range b.program.Inputs {
 		if out := b.latest[in]; out != nil {
@@ -359,6 +374,26 @@ func (b *builder) operator(n *gorgonia.Node, t *tuple) error {
 		}
 	}
 	return nil
+}
+
+// average replaces the targets by their means over the replicas.
+func (b *builder) average(count *gorgonia.Node, whole float64) {
+	s := &ir.Step{Op: ir.ReplicaMean{Whole: whole}, Name: "mean over the replicas", In: []*ir.Value{b.values[count]}}
+	means := map[*ir.Value]*ir.Value{}
+	for i, w := range b.plan.results {
+		if w.into == nil {
+			continue
+		}
+		if means[w.value] == nil {
+			means[w.value] = &ir.Value{Shape: w.value.Shape, Type: ir.Float32}
+			s.In, s.Out = append(s.In, w.value), append(s.Out, means[w.value])
+		}
+		b.plan.results[i].value = means[w.value]
+		b.program.Results[i] = means[w.value]
+	}
+	if s.Out != nil {
+		b.program.Steps = append(b.program.Steps, s)
+	}
 }
 
 // results lists the wanted nodes and the targets.

@@ -182,6 +182,9 @@ type Program struct {
 	States  []State
 	Steps   []*Step
 	Results []*Value
+	// Batch lists the inputs that hold a batch of images. A device takes each of them as it
+	// lies in memory.
+	Batch []*Value
 	// Exact lists the results that no pass may change by rounding, all but gradients;
 	// states are exact in any case.
 	Exact []*Value

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -70,11 +71,13 @@ type Batch struct {
 	Y      []int32   // [batch, LabelShape...]
 	T      []float32 // [batch, TargetShape...]
 	Images int       // number of real images; the others have only ignored labels and targets
+	// Sent are copies of the batch on their way, closed before its memory gets another one.
+	Sent io.Closer
 }
 
 // Part returns micro-batch i of parts.
 func (b *Batch) Part(i, parts int) Batch {
-	return Batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
+	return Batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts, Sent: b.Sent}
 }
 
 // partOf returns part i of parts equal parts of a slice.
@@ -224,6 +227,7 @@ type Batches struct {
 	loaded chan *slot // loading or ready, in the order of the epoch
 	free   chan *slot
 	given  *slot // result of the last call of Next
+	ahead  *slot // result of the next one, if Peek has received it
 	err    error // why there is no next batch
 }
 
@@ -247,12 +251,30 @@ func (b *Batches) Next() (*Batch, error) {
 	return &s.Batch, nil
 }
 
+// Peek returns what Next will return, if it is loaded already; otherwise nil.
+func (b *Batches) Peek() *Batch {
+	if b.ahead == nil {
+		select {
+		case b.ahead = <-b.loaded:
+		default:
+		}
+	}
+	s := b.ahead
+	if s == nil || s.left.Load() > 0 || errors.Join(s.errs[:s.Images]...) != nil {
+		return nil
+	}
+	b.l.pad(s)
+	return &s.Batch
+}
+
 // wait returns the next slot once all its images are loaded.
 func (b *Batches) wait() (*slot, error) {
-	var s *slot
-	select {
-	case s = <-b.loaded:
-	case <-b.ctx.Done():
+	s := b.ahead
+	if b.ahead = nil; s == nil {
+		select {
+		case s = <-b.loaded:
+		case <-b.ctx.Done():
+		}
 	}
 	if s != nil {
 		select {
@@ -321,6 +343,10 @@ func (b *Batches) dispatch(skip int) {
 		case s = <-b.free:
 		case <-b.ctx.Done():
 			return
+		}
+		if s.Sent != nil {
+			_ = s.Sent.Close() // an error of what a run has read is that run's
+			s.Sent = nil
 		}
 		s.Images = len(images)
 		s.left.Store(int32(len(images)))

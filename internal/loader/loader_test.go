@@ -672,3 +672,53 @@ func TestNewLoaderErrors(t *testing.T) {
 		})
 	}
 }
+
+// closer counts how often it is closed.
+type closer struct{ times atomic.Int32 }
+
+func (c *closer) Close() error { c.times.Add(1); return nil }
+
+// TestPeek gives the next batch once it is loaded, without taking it, and closes what a batch
+// has sent before the memory gets another one.
+func TestPeek(t *testing.T) {
+	checkGoroutines(t)
+	held := make(chan struct{})
+	src := countedImages{n: 17, load: func(_ context.Context, i int) error {
+		if i == 16 { // of the last batch, which is padded
+			<-held
+		}
+		return nil
+	}}
+	l, err := New(src, newTagTask(), All(src), Options{Batch: 4, Workers: 2, Purpose: "test"})
+	require.NoError(t, err)
+	want := func() []Batch {
+		close(held)
+		defer func() { held = make(chan struct{}) }()
+		return collect(t, l, 0, 0, 9)
+	}()
+	b := l.Epoch(t.Context(), 0, 0)
+	defer b.Close()
+	var sent []*closer
+	for i := range want {
+		if i == 4 {
+			assert.Nil(t, b.Peek(), "it is not loaded")
+			close(held)
+		}
+		require.Eventually(t, func() bool { return b.Peek() != nil }, time.Minute, time.Millisecond)
+		ahead := b.Peek()
+		assert.Equal(t, want[i], ahead.clone())
+		sent = append(sent, new(closer))
+		ahead.Sent = sent[i]
+		got, err := b.Next()
+		require.NoError(t, err)
+		assert.Same(t, ahead, got)
+		assert.Equal(t, want[i], got.clone())
+		part := got.Part(1, 2)
+		assert.Same(t, sent[i], part.Sent)
+		assert.EqualValues(t, 0, sent[i].times.Load(), "it is in use")
+	}
+	assert.EqualValues(t, 1, sent[0].times.Load(), "its memory has had another batch")
+	assert.Nil(t, b.Peek())
+	_, err = b.Next()
+	assert.ErrorIs(t, err, io.EOF)
+}

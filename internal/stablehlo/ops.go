@@ -266,6 +266,35 @@ func (b *Builder) Gather(x, places Value) Value {
 		x, places, x.typ(), places.typ())
 }
 
+// AllGather joins the vectors of the replicas of the program, in their order.
+func (b *Builder) AllGather(x Value, replicas int) Value {
+	if len(x.Shape) != 1 {
+		panicf("all_gather of %s", x.typ())
+	}
+	return b.op(x.Type, []int{replicas * x.Shape[0]}, `"stablehlo.all_gather"(%v) <{all_gather_dim = 0 : i64, replica_groups = dense<%s> : tensor<1x%sxi64>}> : (%s) -> `,
+		x, group(replicas), strconv.Itoa(replicas), x.typ())
+}
+
+// AllToAll sends row i of a matrix with a row for each replica to replica i. Row i of the
+// result comes from replica i.
+func (b *Builder) AllToAll(x Value) Value {
+	if len(x.Shape) != 2 {
+		panicf("all_to_all of %s", x.typ())
+	}
+	n := strconv.Itoa(x.Shape[0])
+	return b.op(x.Type, x.Shape, `"stablehlo.all_to_all"(%v) <{concat_dimension = 0 : i64, replica_groups = dense<%s> : tensor<1x%sxi64>, split_count = %s : i64, split_dimension = 0 : i64}> : (%s) -> `,
+		x, group(x.Shape[0]), n, n, x.typ())
+}
+
+// group is the group of all replicas.
+func group(replicas int) string {
+	numbers := make([]int, replicas)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return "[" + list(numbers) + "]"
+}
+
 // A Reduction is an associative operation.
 type Reduction string
 

@@ -21,25 +21,33 @@ type Device struct {
 	Options
 
 	kept     []*vector
+	sent     *Sent // the batch of the runs that follow
 	up, down int64 // numbers of four bytes that went there and came back
 }
 
-// numbered matches names of devices that end in a number, as cuda:1 does.
-var numbered = regexp.MustCompile(`^(.+):(\d{1,5})$`)
+// numbered matches names of devices that end in a number or a range, as cuda:1 and cuda:0-3.
+var numbered = regexp.MustCompile(`^(.+):(\d{1,5})(?:-(\d{1,5}))?$`)
 
 // Open opens the device of a name: "" and "cpu" are the library's own kernels, for which it
 // returns nil; "cuda" and "tpu" are devices of PJRT plugins, and so is the path of a plugin.
-// A number after a colon chooses among several devices; otherwise o.Device counts round and
-// round. Programs are cached in CacheDir.
-func Open(name string, o Options) (*Device, error) {
+// A number after a colon chooses among several devices, and a range chooses several of them
+// for replicas; otherwise turn counts round and round. Programs are cached in CacheDir.
+func Open(name string, turn int, o Options) (*Device, error) {
 	if name == "" || name == CPU {
 		return nil, nil
 	}
-	platform, number := name, o.Device
+	platform, first, last := name, turn, turn
 	m := numbered.FindStringSubmatch(name)
 	if m != nil {
 		platform = m[1]
-		number, _ = strconv.Atoi(m[2])
+		first, _ = strconv.Atoi(m[2])
+		last = first
+		if m[3] != "" {
+			last, _ = strconv.Atoi(m[3])
+		}
+	}
+	if last < first {
+		return nil, fmt.Errorf("device %q: the range ends before it begins; write the lower number first", name)
 	}
 	found, looked := pjrt.Find(platform)
 	if len(found) == 0 {
@@ -57,18 +65,32 @@ func Open(name string, o Options) (*Device, error) {
 	case n == 0:
 		return nil, fmt.Errorf("device %q: the plugin %s finds no device on this machine", name, found[0].Path)
 	case m == nil:
-		number %= n
-	case number >= n:
+		first, last = turn%n, turn%n
+	case last >= n:
 		return nil, fmt.Errorf("device %q: this machine has %s; count from %s:0", name, format.Plural(n, "device"), platform)
 	}
-	o.Device = number
 	if o.Cache, err = CacheDir(); err != nil {
 		return nil, err
 	}
-	return &Device{name: fmt.Sprintf("%s:%d", platform, number), Client: c, Options: o}, nil
+	for d := first; d <= last; d++ {
+		o.Devices = append(o.Devices, d)
+	}
+	name = fmt.Sprintf("%s:%d", platform, first)
+	if last > first {
+		name += fmt.Sprintf("-%d", last)
+	}
+	return &Device{name: name, Client: c, Options: o}, nil
 }
 
-// Name returns the name that opens the same device, such as cuda:1.
+// Replicas returns how many devices run each program at once, 1 for the CPU.
+func (d *Device) Replicas() int {
+	if d == nil {
+		return 1
+	}
+	return d.replicas()
+}
+
+// Name returns the name that opens the same devices, such as cuda:1 or cuda:0-3.
 func (d *Device) Name() string {
 	if d == nil {
 		return CPU
@@ -85,18 +107,20 @@ func (d *Device) Compile(p *ir.Program) (*Plan, error) {
 	return plan, err
 }
 
-// Fits returns an error if a run takes more memory than the device has free. It returns nil
-// if the plugin does not count, and for the CPU, which is a device of nil.
+// Fits returns an error if a run takes more memory than each of the devices has free. It
+// returns nil if the plugin does not count, and for the CPU, which is a device of nil.
 func (d *Device) Fits(bytes int64) error {
 	if d == nil {
 		return nil
 	}
-	m, err := d.Client.Devices()[d.Options.Device].Memory()
-	if err != nil || m.Limit == 0 {
-		return nil
-	}
-	if free := m.Limit - m.InUse; bytes > free {
-		return fmt.Errorf("xla: the network needs %s of the memory of the device, %s are free; lower MicroBatch, Batch, Width, Cells or the size of images", format.Bytes(bytes), format.Bytes(free))
+	for _, number := range d.devices() {
+		m, err := d.Client.Devices()[number].Memory()
+		if err != nil || m.Limit == 0 {
+			return nil
+		}
+		if free := m.Limit - m.InUse; bytes > free {
+			return fmt.Errorf("xla: the network needs %s of the memory of device %d, %s are free; lower MicroBatch, Batch, Width, Cells or the size of images", format.Bytes(bytes), number, format.Bytes(free))
+		}
 	}
 	return nil
 }
@@ -110,5 +134,9 @@ func (d *Device) String() string {
 	if d.Fast {
 		fast = ", fast"
 	}
-	return fmt.Sprintf("%s (%s; %s%s)", d.Client.Devices()[d.Options.Device].Kind, d.Client.Plugin().Version(), d.Client.Version(), fast)
+	several := ""
+	if n := d.replicas(); n > 1 {
+		several = fmt.Sprintf("%d × ", n)
+	}
+	return fmt.Sprintf("%s%s (%s; %s%s)", several, d.Client.Devices()[d.devices()[0]].Kind, d.Client.Plugin().Version(), d.Client.Version(), fast)
 }

@@ -4,33 +4,35 @@ import (
 	"runtime"
 	"unsafe"
 
+	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/pjrt"
 	"unnas/internal/stablehlo"
 )
 
-// A vector is memory of the host of which a device keeps a copy.
+// A vector is memory of the host of which devices keep a copy.
 type vector struct {
 	host  []float32
-	copy  *held // on the device; without a buffer if there is none, or an old one
+	copy  *held // on each device; without buffers if there is none, or an old one
 	ahead bool  // the copy is newer than the host
 }
 
-// held is a buffer that is freed with its owner, which a program may drop.
-type held struct{ buffer *pjrt.Buffer }
+// held is a buffer on the device of each replica. They are freed with their owner, which a
+// program may drop.
+type held struct{ buffers []*pjrt.Buffer }
 
-func hold[T any](owner *T, b *pjrt.Buffer) *held {
-	h := &held{b}
+func hold[T any](owner *T, buffers ...*pjrt.Buffer) *held {
+	h := &held{buffers}
 	runtime.AddCleanup(owner, (*held).drop, h)
 	return h
 }
 
-// drop frees the buffer.
+// drop frees the buffers.
 func (h *held) drop() {
-	if h.buffer != nil {
-		h.buffer.Close()
-		h.buffer = nil
+	for _, b := range h.buffers {
+		b.Close()
 	}
+	h.buffers = nil
 }
 
 // place returns where in the vector some memory is.
@@ -49,16 +51,16 @@ func (d *Device) fetch(v *vector) error {
 	}
 	v.ahead = false
 	d.down += int64(len(v.host))
-	return pjrt.ToHost(v.copy.buffer, v.host)
+	return pjrt.ToHost(v.copy.buffers[0], v.host)
 }
 
-// Keep keeps vectors on the device from run to run: what programs read and write in their
+// Keep keeps vectors on the devices from run to run: what programs read and write in their
 // memory does not travel. The host calls Host before it reads or writes there.
 func (d *Device) Keep(memory ...[]float32) {
 	for _, m := range memory {
 		if v, _ := d.find(m); v == nil && len(m) > 0 {
 			v = &vector{host: m}
-			v.copy = hold(v, nil)
+			v.copy = hold(v)
 			d.kept = append(d.kept, v)
 		}
 	}
@@ -102,7 +104,7 @@ func (d *Device) Host(memory ...[]float32) error {
 	return nil
 }
 
-// KeptBytes returns the memory of the device that vectors take.
+// KeptBytes returns the memory of each device that vectors take.
 func (d *Device) KeptBytes() (bytes int64) {
 	for _, v := range d.kept {
 		bytes += 4 * int64(len(v.host))
@@ -157,11 +159,15 @@ func (d *Device) route(from []*vector, rest int, indices ...[]int32) (*route, er
 			results = append(results, b.Concat(0, parts...))
 			continue
 		}
-		buffer, err := pjrt.ToDevice(d.Client, d.Options.Device, index, len(index))
-		if err != nil {
-			return nil, err
+		h := hold(r)
+		r.indices = append(r.indices, h)
+		for _, number := range d.devices() {
+			buffer, err := pjrt.ToDevice(d.Client, number, index, len(index))
+			if err != nil {
+				return nil, err
+			}
+			h.buffers = append(h.buffers, buffer)
 		}
-		r.indices = append(r.indices, hold(r, buffer))
 		results = append(results, b.Gather(all, b.Arg(stablehlo.I32, len(index))))
 	}
 	var err error
@@ -172,24 +178,33 @@ func (d *Device) route(from []*vector, rest int, indices ...[]int32) (*route, er
 	return r, nil
 }
 
-// start starts a route.
-func (r *route) start(s *stream, rest ...*pjrt.Buffer) ([]*pjrt.Buffer, error) {
-	var args []*pjrt.Buffer
+// start starts a route. rest has the vector that is not kept of each replica; nil for none.
+func (r *route) start(s *stream, rest []*pjrt.Buffer) ([][]*pjrt.Buffer, error) {
+	args := make([][]*pjrt.Buffer, len(s.plan.devices))
 	for _, v := range r.from {
-		if v.copy.buffer == nil {
-			b, err := up(s, v.host)
-			if err != nil {
-				return nil, err
+		if v.copy.buffers == nil {
+			for _, device := range s.plan.devices {
+				b, err := s.up(device, cpuexec.Array{F: v.host})
+				if err != nil {
+					v.copy.drop()
+					return nil, err
+				}
+				v.copy.buffers = append(v.copy.buffers, s.release(b))
 			}
-			v.copy.buffer = s.release(b)
 		}
-		args = append(args, v.copy.buffer)
 	}
-	args = append(args, rest...)
-	for _, index := range r.indices {
-		args = append(args, index.buffer)
+	for k := range args {
+		for _, v := range r.from {
+			args[k] = append(args[k], v.copy.buffers[k])
+		}
+		if rest != nil {
+			args[k] = append(args[k], rest[k])
+		}
+		for _, index := range r.indices {
+			args[k] = append(args[k], index.buffers[k])
+		}
 	}
-	return s.start(r.exec, args...)
+	return s.start(r.exec, args)
 }
 
 // A layout says where elements are in the joint vector of a route.
@@ -260,11 +275,15 @@ func (e *Executable) arrange() error {
 		}
 	}
 	e.sources, e.assembly, e.takes = sources, nil, [2]*take{}
-	e.floats = make([]float32, e.plan.floats)
+	if l.vectors == nil {
+		rest = e.plan.floats
+	}
+	for _, r := range e.replicas {
+		r.floats = make([]float32, rest)
+	}
 	if l.vectors == nil {
 		return nil
 	}
-	e.floats = e.floats[:rest:rest]
 	var err error
 	e.assembly, err = e.plan.on.route(l.vectors, rest, index)
 	return err
@@ -278,10 +297,10 @@ type take struct {
 	host  []float32
 }
 
-// take returns the take of a run, nil if nothing is kept.
-func (e *Executable) take(update bool) (*take, error) {
+// take returns the take of the run under way, nil if nothing is kept.
+func (e *Executable) take() (*take, error) {
 	number := 0
-	if update {
+	if e.update {
 		number = 1
 	}
 	if t := e.takes[number]; t != nil || e.plan.on == nil {
@@ -306,9 +325,9 @@ func (e *Executable) take(update bool) (*take, error) {
 			add(v, e.results[i].copy)
 		}
 	}
-	if update {
-		for i, s := range e.plan.program.States {
-			add(s.Out, e.now[e.states[i].in].F)
+	if e.update {
+		for _, s := range e.states {
+			add(s.out, e.now[s.in].F)
 		}
 	}
 	if parts == nil {
@@ -345,15 +364,23 @@ func (e *Executable) take(update bool) (*take, error) {
 	return t, nil
 }
 
-// start starts a take of the result of a run, and waits for it.
-func (t *take) run(s *stream, result *pjrt.Buffer, out []float32) error {
-	made, err := t.route.start(s, result)
+// run starts a take of what the replicas have computed, and waits for it.
+func (t *take) run(s *stream, computed []*pjrt.Buffer, replicas []*replica) error {
+	made, err := t.route.start(s, computed)
 	if err != nil {
 		return err
 	}
-	if len(t.host) > 0 {
-		if err := s.down(made[len(t.to)], t.host); err != nil {
+	for k, r := range replicas {
+		if len(t.host) == 0 {
+			break
+		}
+		if err := s.down(made[k][len(t.to)], t.host); err != nil {
 			return err
+		}
+		rest := t.host
+		for _, p := range t.spans {
+			n := copy(r.out[p.at:p.at+p.value.Shape.Size()], rest)
+			rest = rest[n:]
 		}
 	}
 	if err := s.wait(); err != nil {
@@ -361,12 +388,10 @@ func (t *take) run(s *stream, result *pjrt.Buffer, out []float32) error {
 	}
 	for i, v := range t.to {
 		v.copy.drop()
-		v.copy.buffer, v.ahead = s.release(made[i]), true
-	}
-	rest := t.host
-	for _, p := range t.spans {
-		n := copy(out[p.at:p.at+p.value.Shape.Size()], rest)
-		rest = rest[n:]
+		for k := range replicas {
+			v.copy.buffers = append(v.copy.buffers, s.release(made[k][i]))
+		}
+		v.ahead = true
 	}
 	return nil
 }

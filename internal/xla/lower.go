@@ -40,6 +40,7 @@ type emitter struct {
 	precision Precision
 	shifts    bool             // depthwise convolutions are sums of shifted maps
 	joined    map[string]value // values with the channels of several, by the names of these
+	replicas  int              // of the program
 	lanes     int              // the steps that are lowered as one, with a range of the channels each
 }
 
@@ -72,7 +73,7 @@ var rules = func() map[reflect.Type]rule {
 		of(mix), of(mixGrad), of(softmax), of(softmaxGrad), of(gumbelSoftmax), of(gumbelSoftmaxGrad),
 		of(dirichlet), of(dirichletGrad), of(normaliseEdges), of(normaliseEdgesGrad),
 		of(crossEntropy), of(crossEntropyGrad), of(squaredError), of(squaredErrorGrad), of(contrast), of(contrastGrad),
-		of(norm), of(clipFactor), of(sgd), of(adam), of(average), of(axpy),
+		of(norm), of(clipFactor), of(sgd), of(adam), of(average), of(axpy), of(replicaMean),
 	} {
 		table[e.operator] = e.rule
 	}
@@ -92,8 +93,9 @@ type span struct {
 type lowered struct {
 	program      *ir.Program
 	text         string
-	inputs       []span // of the argument of their type
+	inputs       []span // of the argument of their type; below zero in none
 	floats, ints int    // elements of the two arguments; none without elements
+	batch        []int  // the numbers of the inputs that are arguments by themselves, which follow
 	outputs      []span // of the result: the results of the program and new states that steps compute
 	size         int    // elements of the result
 }
@@ -202,8 +204,12 @@ func all(row []*ir.Value, condition func(v *ir.Value) bool) bool {
 	return true
 }
 
+// elements are the types of inputs.
+var elements = map[ir.Type]stablehlo.Type{ir.Float32: stablehlo.F32, ir.Int32: stablehlo.I32}
+
 // arguments adds one argument for the inputs of each type that steps read, and cuts it into
-// these. Inputs that a bundle reads in the same place lie side by side.
+// these. Inputs that a bundle reads in the same place lie side by side. Those of a batch are
+// arguments by themselves.
 func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]value, error) {
 	read := map[*ir.Value]bool{}
 	for _, s := range l.program.Steps {
@@ -212,6 +218,10 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 		}
 	}
 	at := map[*ir.Value]int{}
+	whole := map[*ir.Value]bool{}
+	for _, v := range l.program.Batch {
+		whole[v], at[v] = read[v], -1
+	}
 	place := func(v *ir.Value, count *int) {
 		at[v] = *count
 		*count += v.Shape.Size()
@@ -229,9 +239,14 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 			joined = append(joined, row)
 		}
 	})
-	for _, v := range l.program.Inputs {
+	for i, v := range l.program.Inputs {
 		_, placed := at[v]
 		switch {
+		case whole[v]:
+			if elements[v.Type] == "" {
+				return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32", v.Name, v.Type)
+			}
+			l.batch = append(l.batch, i)
 		case placed:
 		case !read[v]:
 			at[v] = -1
@@ -252,6 +267,10 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 		ints = e.Arg(stablehlo.I32, l.ints)
 	}
 	values := map[*ir.Value]value{}
+	for _, i := range l.batch {
+		v := l.inputs[i].value
+		values[v] = e.Arg(elements[v.Type], v.Shape...)
+	}
 	for _, s := range l.inputs {
 		if s.at < 0 {
 			continue

@@ -17,7 +17,9 @@ import (
 type Options struct {
 	Precision Precision // "" is Float32
 	Depthwise Depthwise // "" is Convolutions
-	Device    int       // the index of the device in Client.Devices
+	// Devices has the index in Client.Devices of the device of each replica of a program; nil
+	// is one replica on the first.
+	Devices []int
 	// Fast lets XLA choose algorithms by their time, and such whose sums differ from run to
 	// run. Without it, equal runs on equal devices give equal bits.
 	Fast bool
@@ -31,7 +33,10 @@ type Options struct {
 
 // emitter returns one with the options.
 func (o Options) emitter() (*emitter, error) {
-	e := &emitter{Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, joined: map[string]value{}, lanes: 1}
+	e := &emitter{
+		Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, replicas: o.replicas(),
+		joined: map[string]value{}, lanes: 1,
+	}
 	switch o.Depthwise {
 	case Convolutions, Sums, "":
 	default:
@@ -67,18 +72,28 @@ func (o Options) FlagsFor(platform string) map[string]any {
 
 // compileOptions returns the options with which XLA compiles for a client.
 func (o Options) compileOptions(c *pjrt.Client) pjrt.CompileOptions {
-	return pjrt.CompileOptions{Devices: []int{o.Device}, Flags: o.FlagsFor(c.Platform())}
+	return pjrt.CompileOptions{Replicas: o.replicas(), Devices: o.devices(), Flags: o.FlagsFor(c.Platform())}
 }
 
-// A Plan is a program compiled for a device.
+// devices returns the index of the device of each replica.
+func (o Options) devices() []int {
+	if o.Devices == nil {
+		return []int{0}
+	}
+	return o.Devices
+}
+
+func (o Options) replicas() int { return len(o.devices()) }
+
+// A Plan is a program compiled for replicas on devices.
 type Plan struct {
 	*lowered
-	client *pjrt.Client
-	device int
-	on     *Device           // that keeps vectors; nil for none
-	places map[*ir.Value]int // of outputs
-	exec   *pjrt.Executable
-	checks []check
+	client  *pjrt.Client
+	devices []int             // of the replicas
+	on      *Device           // that keeps vectors; nil for none
+	places  map[*ir.Value]int // of outputs
+	exec    *pjrt.Executable
+	checks  []check
 }
 
 // check finds values of a step's inputs that its operator refuses. from has the numbers of
@@ -109,7 +124,7 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{client: c, device: o.Device}
+	plan := &Plan{client: c, devices: o.devices()}
 	if plan.lowered, err = lower(p, e); err != nil {
 		return nil, err
 	}
@@ -137,7 +152,7 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 	return plan, nil
 }
 
-// Bytes returns the memory of the device that a run takes, as XLA plans it; inputs and
+// Bytes returns the memory of each device that a run takes, as XLA plans it; inputs and
 // results alone for a plugin that does not say.
 func (p *Plan) Bytes() int64 {
 	m, err := p.exec.Memory()
@@ -147,67 +162,79 @@ func (p *Plan) Bytes() int64 {
 	return m.Total()
 }
 
-// HostBytes returns the memory that an executable takes besides that of the device.
-func (p *Plan) HostBytes() int64 { return 4 * int64(p.floats+p.ints+p.size) }
+// HostBytes returns the memory that an executable takes besides that of the devices.
+func (p *Plan) HostBytes() int64 { return 4 * int64(len(p.devices)*(p.floats+p.ints+p.size)) }
 
 // Close frees the compiled program at once; otherwise the garbage collector does.
 func (p *Plan) Close() { p.exec.Close() }
 
 // An Executable is a plan with memory. It is not safe for concurrent use.
+//
+// Run runs all replicas on the same inputs. To give each its own, set the inputs and call
+// Load for each, then RunLoaded, and Take for each.
 type Executable struct {
-	plan    *Plan
-	now     []cpuexec.Array // the inputs
-	native  []bool          // inputs that the device reads, or that are copied as a result
-	places  []int           // of inputs in what goes up, that of their type
-	floats  []float32       // what goes up
-	ints    []int32
-	out     []float32
-	results []result
-	states  []state
+	plan     *Plan
+	now      []cpuexec.Array // the inputs
+	native   []bool          // inputs that the devices read, or that are copied as a result
+	places   []int           // of inputs in what goes up, that of their type
+	replicas []*replica
+	taken    *replica // that Take took last
+	update   bool     // whether states take the values of the last run
+	stream   *stream  // of the next run, once something is loaded
+	results  []result
+	states   []state
 
-	sources  []source // of the inputs, as the last run found them
+	sources  []source // of the inputs, as they were found last
 	assembly *route   // of the argument of floats; nil if no input is kept
 	takes    [2]*take // of the result, without states and with them
 }
 
-// result is a value and the memory that gets a copy after a run, unless it is nil.
+// A replica is the memory of the host for one replica of a program.
+type replica struct {
+	device int
+	floats []float32 // what goes up
+	ints   []int32
+	batch  []*pjrt.Buffer // the arguments of the batch of the next run
+	out    []float32
+}
+
+// result is a result of the program, an input or what a run computes, and the memory that
+// gets a copy, unless it is nil.
 type result struct {
-	array *cpuexec.Array
+	value *ir.Value
+	input int // the number of the input; -1 for what a run computes
 	copy  []float32
 }
 
-// state is the number of a state among the inputs, and the new value.
+// state is the number of a state among the inputs, and its new value.
 type state struct {
 	in  int
-	out []float32
+	out *ir.Value
 }
 
 // Bind returns an executable that copies each result of the program to its memory; nil
 // leaves it in memory of the executable.
 func (p *Plan) Bind(results [][]float32) *Executable {
-	e := &Executable{
-		plan:   p,
-		now:    make([]cpuexec.Array, len(p.inputs)),
-		native: make([]bool, len(p.inputs)),
-		ints:   make([]int32, p.ints), out: make([]float32, p.size),
+	e := &Executable{plan: p, now: make([]cpuexec.Array, len(p.inputs)), native: make([]bool, len(p.inputs))}
+	for _, d := range p.devices {
+		e.replicas = append(e.replicas, &replica{device: d, floats: make([]float32, p.floats), ints: make([]int32, p.ints), out: make([]float32, p.size)})
 	}
+	e.taken = e.replicas[0]
 	number := map[*ir.Value]int{}
 	for i, s := range p.inputs {
 		number[s.value] = i
-		e.native[i] = s.at >= 0
+		e.native[i] = s.at >= 0 || slices.Contains(p.batch, i)
 	}
-	memory := func(v *ir.Value) []float32 { return e.out[p.places[v]:][:v.Shape.Size()] }
 	for i, v := range p.program.Results {
+		r := result{v, -1, results[i]}
 		if v.Source == ir.External {
-			in := number[v]
-			e.native[in] = e.native[in] || results[i] != nil
-			e.results = append(e.results, result{&e.now[in], results[i]})
-			continue
+			r.input = number[v]
+			e.native[r.input] = e.native[r.input] || results[i] != nil
 		}
-		e.results = append(e.results, result{&cpuexec.Array{Shape: v.Shape, F: memory(v)}, results[i]})
+		e.results = append(e.results, r)
 	}
 	for _, s := range p.program.States {
-		e.states = append(e.states, state{number[s.In], memory(s.Out)})
+		e.states = append(e.states, state{number[s.In], s.Out})
 	}
 	return e
 }
@@ -216,56 +243,142 @@ func (p *Plan) Bind(results [][]float32) *Executable {
 func (e *Executable) Native(i int) bool { return e.native[i] }
 
 // SetInput gives input number i of the program a value, until the next call. Its memory is
-// copied when the executable runs.
+// copied when the executable runs, or loads it.
 func (e *Executable) SetInput(i int, a cpuexec.Array) {
 	a.Shape = e.plan.inputs[i].value.Shape
 	e.now[i] = a
 }
 
-// Result returns result number i of the last run, unless it is in a vector that the device
-// keeps.
-func (e *Executable) Result(i int) cpuexec.Array { return *e.results[i].array }
+// Result returns result number i of the replica that was taken last, unless it is in a
+// vector that the device keeps.
+func (e *Executable) Result(i int) cpuexec.Array {
+	r := e.results[i]
+	if r.input >= 0 {
+		return e.now[r.input]
+	}
+	return cpuexec.Array{Shape: r.value.Shape, F: e.computed(r.value)}
+}
 
-// Bytes returns the memory of the device that a run takes.
+// computed returns what the replica that was taken last has computed.
+func (e *Executable) computed(v *ir.Value) []float32 {
+	return e.taken.out[e.plan.places[v]:][:v.Shape.Size()]
+}
+
+// Bytes returns the memory of each device that a run takes.
 func (e *Executable) Bytes() int64 { return e.plan.Bytes() }
+
+// Replicas returns how many replicas run at once.
+func (e *Executable) Replicas() int { return len(e.replicas) }
 
 // Run runs the program. States take their new values if update is set.
 func (e *Executable) Run(update bool) error {
-	if err := e.arrange(); err != nil {
-		return fmt.Errorf("xla: %w", err)
+	for k := range e.replicas {
+		if err := e.Load(k); err != nil {
+			return err
+		}
 	}
-	if err := e.pack(); err != nil {
+	if err := e.RunLoaded(update); err != nil {
 		return err
 	}
-	if err := e.run(update); err != nil {
-		return fmt.Errorf("xla: %w", err)
+	e.Take(0)
+	return nil
+}
+
+// Load gives replica number k the inputs as they are now.
+func (e *Executable) Load(k int) error {
+	if e.stream == nil {
+		e.stream = &stream{plan: e.plan}
 	}
-	for _, r := range e.results {
-		if kept, _ := e.plan.on.find(r.copy); kept == nil {
-			copy(r.copy, r.array.F)
-		}
-	}
-	if update {
-		for _, s := range e.states {
-			if e.sources[s.in].vector == nil {
-				copy(e.now[s.in].F, s.out)
-			}
-		}
+	if err := e.load(e.replicas[k]); err != nil {
+		return errors.Join(err, e.end())
 	}
 	return nil
 }
 
-// pack copies the inputs that are not kept to the memory from which they go up.
-func (e *Executable) pack() error {
-	for i, s := range e.plan.inputs {
-		if s.at < 0 || e.sources[i].vector != nil {
+func (e *Executable) load(r *replica) error {
+	if err := e.arrange(); err != nil {
+		return fmt.Errorf("xla: %w", err)
+	}
+	if err := e.pack(r); err != nil {
+		return err
+	}
+	if err := e.send(r); err != nil {
+		return fmt.Errorf("xla: %w", err)
+	}
+	return nil
+}
+
+// send starts to copy the batch of a replica to its device, unless it was sent before. With
+// several replicas it waits, since the memory may have another batch for the next.
+func (e *Executable) send(r *replica) (err error) {
+	r.batch = make([]*pjrt.Buffer, len(e.plan.batch))
+	for n, i := range e.plan.batch {
+		if r.batch[n] = e.plan.on.sentTo(r.device, e.now[i]); r.batch[n] != nil {
 			continue
 		}
-		a, n := e.now[i], 0
-		if s.value.Type == ir.Int32 {
-			n = copy(e.ints[e.places[i]:], a.I)
+		if r.batch[n], err = e.stream.up(r.device, e.now[i]); err != nil {
+			return err
+		}
+	}
+	if len(e.replicas) > 1 {
+		return e.stream.wait()
+	}
+	return nil
+}
+
+// end waits for what was started, and frees what the run alone needs.
+func (e *Executable) end() error {
+	s := e.stream
+	e.stream = nil
+	return s.end()
+}
+
+// RunLoaded runs the program on what was loaded. States take their new values if update is
+// set.
+func (e *Executable) RunLoaded(update bool) error {
+	e.update = update
+	if err := errors.Join(e.run(), e.end()); err != nil {
+		return fmt.Errorf("xla: %w", err)
+	}
+	return nil
+}
+
+// Take gives results and states their values of replica number k.
+func (e *Executable) Take(k int) {
+	e.taken = e.replicas[k]
+	for _, r := range e.results {
+		from := r.input
+		if kept, _ := e.plan.on.find(r.copy); kept != nil {
+			continue
+		}
+		if from >= 0 {
+			copy(r.copy, e.now[from].F)
 		} else {
-			n = copy(e.floats[e.places[i]:], a.F)
+			copy(r.copy, e.computed(r.value))
+		}
+	}
+	if e.update {
+		for _, s := range e.states {
+			if e.sources[s.in].vector == nil {
+				copy(e.now[s.in].F, e.computed(s.out))
+			}
+		}
+	}
+}
+
+// pack copies the inputs that are not kept to the memory from which they go up, but for
+// those of a batch.
+func (e *Executable) pack(r *replica) error {
+	for i, s := range e.plan.inputs {
+		if e.sources[i].vector != nil || s.at < 0 && !slices.Contains(e.plan.batch, i) {
+			continue
+		}
+		a := e.now[i]
+		n := len(a.F) + len(a.I)
+		if s.at >= 0 && s.value.Type == ir.Int32 {
+			n = copy(r.ints[e.places[i]:], a.I)
+		} else if s.at >= 0 {
+			n = copy(r.floats[e.places[i]:], a.F)
 		}
 		if n != s.value.Shape.Size() {
 			return fmt.Errorf("xla: input %q has %d elements; want %v", s.value.Name, n, s.value.Shape)
@@ -291,42 +404,59 @@ func (e *Executable) pack() error {
 	return nil
 }
 
-// run runs the program on the device.
-func (e *Executable) run(update bool) (err error) {
-	s := &stream{plan: e.plan}
-	defer func() { err = errors.Join(err, s.end()) }()
-	var args []*pjrt.Buffer
-	if len(e.floats) > 0 {
-		b, err := up(s, e.floats)
-		if err != nil {
-			return err
+// run runs the program on the devices.
+func (e *Executable) run() (err error) {
+	s := e.stream
+	var floats []*pjrt.Buffer
+	if len(e.replicas[0].floats) > 0 {
+		floats = make([]*pjrt.Buffer, len(e.replicas))
+		for k, r := range e.replicas {
+			if floats[k], err = s.up(r.device, cpuexec.Array{F: r.floats}); err != nil {
+				return err
+			}
 		}
-		args = append(args, b)
 	}
+	args := make([][]*pjrt.Buffer, len(e.replicas))
 	if e.assembly != nil {
-		if args, err = e.assembly.start(s, args...); err != nil {
+		if args, err = e.assembly.start(s, floats); err != nil {
 			return err
 		}
-	}
-	if len(e.ints) > 0 {
-		b, err := up(s, e.ints)
-		if err != nil {
-			return err
+	} else {
+		for k, b := range floats {
+			args[k] = []*pjrt.Buffer{b}
 		}
-		args = append(args, b)
 	}
-	out, err := s.start(e.plan.exec, args...)
+	for k, r := range e.replicas {
+		if len(r.ints) > 0 {
+			b, err := s.up(r.device, cpuexec.Array{I: r.ints})
+			if err != nil {
+				return err
+			}
+			args[k] = append(args[k], b)
+		}
+		args[k] = append(args[k], r.batch...)
+	}
+	out, err := s.start(e.plan.exec, args)
 	if err != nil {
 		return err
 	}
-	t, err := e.take(update)
+	computed := make([]*pjrt.Buffer, len(out))
+	for k, list := range out {
+		computed[k] = list[0]
+	}
+	t, err := e.take()
 	if err != nil {
 		return err
 	}
 	if t != nil {
-		return t.run(s, out[0], e.out)
+		return t.run(s, computed, e.replicas)
 	}
-	return s.down(out[0], e.out)
+	for k, r := range e.replicas {
+		if err := s.down(computed[k], r.out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A stream is copies and programs that run one after the other, while the host waits for
@@ -337,27 +467,39 @@ type stream struct {
 	buffers []*pjrt.Buffer // that are freed at its end
 }
 
-// up copies elements to the device.
-func up[T float32 | int32](s *stream, elements []T) (*pjrt.Buffer, error) {
-	b, wait, err := pjrt.StartToDevice(s.plan.client, s.plan.device, elements, len(elements))
+// up copies the elements of an array to a device.
+func (s *stream) up(device int, a cpuexec.Array) (*pjrt.Buffer, error) {
+	b, wait, err := up(s.plan.client, device, a)
 	if err != nil {
 		return nil, err
 	}
 	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, b)
 	if d := s.plan.on; d != nil {
-		d.up += int64(len(elements))
+		d.up += int64(len(a.F) + len(a.I))
 	}
 	return b, nil
 }
 
+// up starts to copy the elements of an array to a device.
+func up(c *pjrt.Client, device int, a cpuexec.Array) (*pjrt.Buffer, func() error, error) {
+	shape := []int(a.Shape)
+	if shape == nil {
+		shape = []int{len(a.F) + len(a.I)}
+	}
+	if a.I != nil {
+		return pjrt.StartToDevice(c, device, a.I, shape...)
+	}
+	return pjrt.StartToDevice(c, device, a.F, shape...)
+}
+
 // start starts a program.
-func (s *stream) start(e *pjrt.Executable, args ...*pjrt.Buffer) ([]*pjrt.Buffer, error) {
-	out, wait, err := e.Start([][]*pjrt.Buffer{args})
+func (s *stream) start(e *pjrt.Executable, args [][]*pjrt.Buffer) ([][]*pjrt.Buffer, error) {
+	out, wait, err := e.Start(args)
 	if err != nil {
 		return nil, err
 	}
-	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, out[0]...)
-	return out[0], nil
+	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, slices.Concat(out...)...)
+	return out, nil
 }
 
 // down copies a buffer to the host, once it is computed.
