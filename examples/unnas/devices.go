@@ -50,6 +50,9 @@ func printDevices(out io.Writer, all []darts.Device) error {
 			fmt.Fprintf(&text, "%s: %v\n  plugin %s\n", d.Name, d.Err, d.Plugin)
 		default:
 			fmt.Fprintf(&text, "%s: %s\n  plugin %s, %s\n", d.Name, counted(d.Kinds), d.Plugin, d.Version)
+			if n := len(d.Kinds); n > 1 {
+				fmt.Fprintf(&text, "  %s:0 is the first, %s:0-%d are all, on a micro-batch each\n", d.Name, d.Name, n-1)
+			}
 			if d.Memory > 0 {
 				fmt.Fprintf(&text, "  %.0f GiB of memory each\n", float64(d.Memory)/(1<<30))
 			}
