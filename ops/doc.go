@@ -43,6 +43,12 @@
 // Differentiable if it has a gradient; Apply adds it to a graph. And a graph may
 // contain any node that Gorgonia can differentiate. Package optest tests all of them.
 //
+// # Inputs from crops
+//
+// NormaliseCrops, QuarterTurns, Tiles and Lab make the inputs of tasks from crops of images,
+// bytes that Crops declares. They run on devices alone (darts.Runtime.Device), and have no
+// gradient: on the CPU the data loader makes the inputs.
+//
 // # Limitations
 //
 // There are no grouped convolutions other than the depthwise ones of the candidates, no

@@ -231,8 +231,8 @@ func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tens
 	return newInput(g, of, name, shape), nil
 }
 
-// Bind binds values to an input node, []float32 or, for labels, []int32, in row-major
-// order. The memory is not copied.
+// Bind binds values to an input node, []float32, for labels []int32 or for crops []uint8, in
+// row-major order. The memory is not copied.
 func Bind(n *gorgonia.Node, values any) error {
 	if n == nil {
 		return fmt.Errorf("ops: binding values: %w", errNilNode)
@@ -243,8 +243,10 @@ func Bind(n *gorgonia.Node, values any) error {
 		have = len(v)
 	case []int32:
 		have = len(v)
+	case []uint8:
+		have = len(v)
 	default:
-		return fmt.Errorf("ops: %s: values of type %T; want []float32 or []int32", n.Name(), values)
+		return fmt.Errorf("ops: %s: values of type %T; want []float32, []int32 or []uint8", n.Name(), values)
 	}
 	if want := n.Shape().TotalSize(); have != want {
 		return fmt.Errorf("ops: %s: %d values for shape %v, want %d", n.Name(), have, n.Shape(), want)

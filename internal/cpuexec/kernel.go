@@ -34,9 +34,22 @@ type Array struct {
 	I     []int32
 	// Map is the map to form if the value is deferred; F is nil then.
 	Map *kernel.Map
-	// Foreign is the value as the library knows it that made it.
+	// Foreign is the value as the library knows it that made it, or the []uint8 of crops: a
+	// field for them would be empty in all other arrays of a network.
 	Foreign any
 }
+
+// Bytes returns the elements of crops; nil for other arrays.
+func (a *Array) Bytes() []uint8 {
+	b, _ := a.Foreign.([]uint8)
+	return b
+}
+
+// Len returns the number of stored elements.
+func (a *Array) Len() int { return len(a.F) + len(a.I) + len(a.Bytes()) }
+
+// Memory returns the memory of the stored elements in bytes.
+func (a *Array) Memory() int64 { return 4*int64(len(a.F)+len(a.I)) + int64(len(a.Bytes())) }
 
 // Needed reports whether an output has memory.
 func (a *Array) Needed() bool { return a.F != nil }
@@ -211,6 +224,8 @@ func kernelOf(op ir.Op) (Kernel, error) {
 		return average{op}, nil
 	case ir.Axpy:
 		return axpy{}, nil
+	case ir.NormaliseCrops, ir.QuarterTurns, ir.Tiles, ir.Lab:
+		return nil, fmt.Errorf("%v makes inputs of crops, which devices do; on the CPU, Sample of the task makes them", op)
 	}
 	return nil, fmt.Errorf("%v (%T) has no kernel for the CPU", op, op)
 }

@@ -52,7 +52,7 @@ func run(t *testing.T, o irtest.Operator, workers int, out, in []cpuexec.Array) 
 }
 
 // onDevices are the operators that the CPU does not run.
-var onDevices = []ir.Op{ir.ReplicaMean{Whole: 2}}
+var onDevices = []ir.Op{ir.ReplicaMean{Whole: 2}, ir.NormaliseCrops{}, ir.QuarterTurns{}, ir.Tiles{}, ir.Lab{}}
 
 // TestOperatorsAreComplete holds that the table has every type of package ir that
 // implements ir.Op and is not of devices alone, which are refused.

@@ -258,7 +258,9 @@ func (m *Machine) read(i int) error {
 			}
 		}
 	}
-	a.Foreign = v
+	if a.Foreign == nil {
+		a.Foreign = v
+	}
 	m.exec.SetInput(i, a)
 	return nil
 }

@@ -47,7 +47,7 @@ func Apply(op ir.Op, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 		}
 		shapes[i] = ir.Shape(n.Shape())
 		ports[i] = port{n.Dims(), n.Dtype()}
-		if d := n.Dtype(); d != tensor.Float32 && d != tensor.Int32 {
+		if d := n.Dtype(); d != tensor.Float32 && d != tensor.Int32 && d != tensor.Uint8 {
 			return nil, fmt.Errorf("%v: input %d (%s) is of type %v; convert it to float32, or to int32 if it holds labels", op, i, n.Name(), d)
 		}
 	}
@@ -252,7 +252,11 @@ func (g *getter) WriteHash(h hash.Hash) {
 }
 
 func (g *getter) Type() hm.Type {
-	return hm.NewFnType(typeOf(1, tensor.Float32), typeOf(len(g.t.out[g.i]), tensor.Float32))
+	of := tensor.Float32
+	if ir.TypeOf(g.t.op, g.i) == ir.Int32 {
+		of = tensor.Int32
+	}
+	return hm.NewFnType(typeOf(1, tensor.Float32), typeOf(len(g.t.out[g.i]), of))
 }
 
 func (g *getter) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {

@@ -359,7 +359,7 @@ func (b *builder) operator(n *gorgonia.Node, t *tuple) error {
 	}
 	out := make([]*ir.Value, len(t.out))
 	for i, s := range t.out {
-		out[i] = &ir.Value{Shape: s, Type: ir.Float32}
+		out[i] = &ir.Value{Shape: s, Type: ir.TypeOf(t.op, i)}
 	}
 	s := b.step(op, n, in, out...)
 	b.steps[n] = s

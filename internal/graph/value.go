@@ -31,6 +31,8 @@ func ArrayOf(v gorgonia.Value) (cpuexec.Array, error) {
 			return cpuexec.Array{Shape: ir.Shape(x.Shape()), F: x.Float32s()}, nil
 		case tensor.Int32:
 			return cpuexec.Array{Shape: ir.Shape(x.Shape()), I: x.Int32s()}, nil
+		case tensor.Uint8:
+			return cpuexec.Array{Shape: ir.Shape(x.Shape()), Foreign: x.Uint8s()}, nil
 		}
 		return cpuexec.Array{}, fmt.Errorf("a tensor of type %v; convert it to float32, or to int32 if it holds labels", x.Dtype())
 	}
@@ -43,7 +45,7 @@ func checked(v gorgonia.Value, want *ir.Value) (cpuexec.Array, error) {
 	if err != nil {
 		return a, err
 	}
-	if ir.Type(v.Dtype().String()) != want.Type || len(a.F)+len(a.I) != want.Shape.Size() {
+	if ir.Type(v.Dtype().String()) != want.Type || a.Len() != want.Shape.Size() {
 		return a, fmt.Errorf("a value of type %v and shape %v, but the graph was built for %v and %v", v.Dtype(), v.Shape(), want.Type, want.Shape)
 	}
 	return a, nil

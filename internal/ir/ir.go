@@ -98,6 +98,7 @@ type Type string
 const (
 	Float32  Type = "float32"
 	Int32    Type = "int32"
+	Uint8    Type = "uint8"    // of inputs that are crops of images
 	BFloat16 Type = "bfloat16" // of ToBFloat16 and FromBFloat16 alone
 )
 
@@ -194,9 +195,24 @@ type Program struct {
 type Op interface {
 	// String returns the name of the operator with its attributes.
 	String() string
-	// Infer returns the shapes of the outputs, which are float32, or an error that
-	// names the input that does not fit and what is wanted.
+	// Infer returns the shapes of the outputs, or an error that names the input that does
+	// not fit and what is wanted.
 	Infer(in []Shape) ([]Shape, error)
+}
+
+// Typed is an operator with outputs that are not float32.
+type Typed interface {
+	Op
+	// Types returns the types of the outputs.
+	Types() []Type
+}
+
+// TypeOf returns the type of an output of an operator.
+func TypeOf(op Op, output int) Type {
+	if t, ok := op.(Typed); ok {
+		return t.Types()[output]
+	}
+	return Float32
 }
 
 // Differentiable is an operator with a gradient of its first output.
@@ -271,8 +287,8 @@ func NewStep(op Op, in ...*Value) (*Step, error) {
 		return nil, fmt.Errorf("%v: %w", op, err)
 	}
 	s := &Step{Op: op, In: in}
-	for _, shape := range shapes {
-		s.Out = append(s.Out, &Value{Shape: shape, Type: Float32})
+	for i, shape := range shapes {
+		s.Out = append(s.Out, &Value{Shape: shape, Type: TypeOf(op, i)})
 	}
 	return s, nil
 }

@@ -79,6 +79,10 @@ func TestInfer(t *testing.T) {
 		{ir.Adam{}, []ir.Shape{{7}, {7}, {7}, {7}, {2}}, []ir.Shape{{7}, {7}, {7}}},
 		{ir.Average{}, []ir.Shape{{7}, {7}}, []ir.Shape{{7}}},
 		{ir.Axpy{}, []ir.Shape{{7}, {7}, {1}}, []ir.Shape{{7}}},
+		{ir.NormaliseCrops{}, []ir.Shape{{2, 7, 5, 3}, {2, 11}}, []ir.Shape{{2, 7, 5, 3}}},
+		{ir.QuarterTurns{}, []ir.Shape{{2, 5, 5, 3}}, []ir.Shape{{8, 5, 5, 3}}},
+		{ir.Tiles{Count: 4, Height: 3, Width: 2}, []ir.Shape{x, {2, 9}}, []ir.Shape{{8, 3, 2, 6}}},
+		{ir.Lab{Rows: []ir.BinRow{{Count: 1}}}, []ir.Shape{{2, 7, 5, 3}, {2, 10}, {2}}, []ir.Shape{{2, 7, 5, 1}, {2, 7, 5}}},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
 			got, err := c.op.Infer(c.in)
@@ -153,6 +157,14 @@ func TestInferRefuses(t *testing.T) {
 		{ir.Average{}, []ir.Shape{{7}, {8}}, "shapes (7) and (8); want vectors of the same length"},
 		{ir.Axpy{}, []ir.Shape{{7}, {7}, {7}}, "a factor of shape (7); want one number"},
 		{ir.Axpy{}, []ir.Shape{{7}, {8}, {1}}, "shapes (7) and (8); want vectors of the same length"},
+		{ir.NormaliseCrops{}, []ir.Shape{x, {2, 10}}, "crops of shape (2, 7, 5, 6) and numbers of (2, 10); want [N, H, W, 3] and [N, 10] or more"},
+		{ir.NormaliseCrops{}, []ir.Shape{{2, 7, 5, 3}, {2, 9}}, "and numbers of (2, 9); want"},
+		{ir.QuarterTurns{}, []ir.Shape{x}, "images of shape (2, 7, 5, 6); want squares"},
+		{ir.QuarterTurns{}, []ir.Shape{{2, 6}}, "the input has shape (2, 6)" + wantMap},
+		{ir.Tiles{Count: 4, Height: 8, Width: 2}, []ir.Shape{x, {2, 8}}, "images of shape (2, 7, 5, 6); want tiles that lie within them"},
+		{ir.Tiles{Count: 4, Height: 3, Width: 2}, []ir.Shape{x, {2, 7}}, "numbers of shape (2, 7) for images of (2, 7, 5, 6); want [2, 8] or more"},
+		{ir.Lab{}, []ir.Shape{{2, 7, 5, 3}, {3, 10}, {2}}, "numbers of (3, 10)"},
+		{ir.Lab{}, []ir.Shape{{2, 7, 5, 3}, {2, 10}, {3}}, "labels of shape (3) for crops of (2, 7, 5, 3); want one for each"},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
 			_, err := c.op.Infer(c.in)

@@ -17,6 +17,7 @@ const (
 	BF16 Type = "bf16"
 	I1   Type = "i1"
 	I32  Type = "i32"
+	UI8  Type = "ui8"
 	UI32 Type = "ui32"
 	UI64 Type = "ui64"
 )

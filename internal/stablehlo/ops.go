@@ -92,6 +92,12 @@ func (b *Builder) Log(x Value) Value { return b.unary("log", x) }
 // Sqrt returns the square roots of x.
 func (b *Builder) Sqrt(x Value) Value { return b.unary("sqrt", x) }
 
+// Cbrt returns the cube roots of x.
+func (b *Builder) Cbrt(x Value) Value { return b.unary("cbrt", x) }
+
+// Ceil returns the least whole numbers that are not below x.
+func (b *Builder) Ceil(x Value) Value { return b.unary("ceil", x) }
+
 // Add returns x + y.
 func (b *Builder) Add(x, y Value) Value { return b.binary("add", x, y) }
 
@@ -106,6 +112,9 @@ func (b *Builder) Div(x, y Value) Value { return b.binary("divide", x, y) }
 
 // Rem returns the remainder of x/y.
 func (b *Builder) Rem(x, y Value) Value { return b.binary("remainder", x, y) }
+
+// Power returns x to the power of y.
+func (b *Builder) Power(x, y Value) Value { return b.binary("power", x, y) }
 
 // Max returns the larger of x and y.
 func (b *Builder) Max(x, y Value) Value { return b.binary("maximum", x, y) }
@@ -264,6 +273,18 @@ func (b *Builder) Gather(x, places Value) Value {
 	}
 	return b.op(x.Type, places.Shape, `"stablehlo.gather"(%v, %v) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1>}> : (%s, %s) -> `,
 		x, places, x.typ(), places.typ())
+}
+
+// Windows returns windows of size [h, w] of maps [N, H, W, C]: [K, h, w, C]. A row of
+// corners [K, 3] has the number of a map, the top row and the left column, which XLA moves
+// inwards until the window is within the map.
+func (b *Builder) Windows(x, corners Value, h, w int) Value {
+	if len(x.Shape) != 4 || len(corners.Shape) != 2 || corners.Shape[1] != 3 || corners.Type != I32 || h > x.Shape[1] || w > x.Shape[2] {
+		panicf("windows of %d by %d of %s at %s", h, w, x.typ(), corners.typ())
+	}
+	k, c := corners.Shape[0], x.Shape[3]
+	return b.op(x.Type, []int{k, h, w, c}, `"stablehlo.gather"(%v, %v) <{dimension_numbers = #stablehlo.gather<offset_dims = [1, 2, 3], collapsed_slice_dims = [0], start_index_map = [0, 1, 2], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1, %s, %s>}> : (%s, %s) -> `,
+		x, corners, pair([2]int{h, w}), strconv.Itoa(c), x.typ(), corners.typ())
 }
 
 // AllGather joins the vectors of the replicas of the program, in their order.

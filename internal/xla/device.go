@@ -22,7 +22,7 @@ type Device struct {
 
 	kept     []*vector
 	sent     *Sent // the batch of the runs that follow
-	up, down int64 // numbers of four bytes that went there and came back
+	up, down int64 // numbers of bytes that went there and came back
 }
 
 // numbered matches names of devices that end in a number or a range, as cuda:1 and cuda:0-3.

@@ -50,7 +50,7 @@ func (d *Device) fetch(v *vector) error {
 		return nil
 	}
 	v.ahead = false
-	d.down += int64(len(v.host))
+	d.down += 4 * int64(len(v.host))
 	return pjrt.ToHost(v.copy.buffers[0], v.host)
 }
 
@@ -113,7 +113,7 @@ func (d *Device) KeptBytes() (bytes int64) {
 }
 
 // Moved returns the numbers of bytes that have gone to the device and come from it.
-func (d *Device) Moved() (up, down int64) { return 4 * d.up, 4 * d.down }
+func (d *Device) Moved() (up, down int64) { return d.up, d.down }
 
 // A route is a program that makes vectors of the elements of a joint one: of vectors that
 // are kept, and of one that is not.

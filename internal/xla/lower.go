@@ -74,6 +74,7 @@ var rules = func() map[reflect.Type]rule {
 		of(dirichlet), of(dirichletGrad), of(normaliseEdges), of(normaliseEdgesGrad),
 		of(crossEntropy), of(crossEntropyGrad), of(squaredError), of(squaredErrorGrad), of(contrast), of(contrastGrad),
 		of(norm), of(clipFactor), of(sgd), of(adam), of(average), of(axpy), of(replicaMean),
+		of(normaliseCrops), of(quarterTurns), of(tiles), of(lab),
 	} {
 		table[e.operator] = e.rule
 	}
@@ -205,7 +206,7 @@ func all(row []*ir.Value, condition func(v *ir.Value) bool) bool {
 }
 
 // elements are the types of inputs.
-var elements = map[ir.Type]stablehlo.Type{ir.Float32: stablehlo.F32, ir.Int32: stablehlo.I32}
+var elements = map[ir.Type]stablehlo.Type{ir.Float32: stablehlo.F32, ir.Int32: stablehlo.I32, ir.Uint8: stablehlo.UI8}
 
 // arguments adds one argument for the inputs of each type that steps read, and cuts it into
 // these. Inputs that a bundle reads in the same place lie side by side. Those of a batch are
@@ -244,7 +245,7 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 		switch {
 		case whole[v]:
 			if elements[v.Type] == "" {
-				return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32", v.Name, v.Type)
+				return nil, fmt.Errorf("xla: input %q has type %s; want float32, int32 or uint8", v.Name, v.Type)
 			}
 			l.batch = append(l.batch, i)
 		case placed:
@@ -255,7 +256,7 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 		case v.Type == ir.Int32:
 			place(v, &l.ints)
 		default:
-			return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32", v.Name, v.Type)
+			return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32, or uint8 in a batch", v.Name, v.Type)
 		}
 		l.inputs = append(l.inputs, span{v, at[v]})
 	}

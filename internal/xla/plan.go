@@ -374,7 +374,7 @@ func (e *Executable) pack(r *replica) error {
 			continue
 		}
 		a := e.now[i]
-		n := len(a.F) + len(a.I)
+		n := a.Len()
 		if s.at >= 0 && s.value.Type == ir.Int32 {
 			n = copy(r.ints[e.places[i]:], a.I)
 		} else if s.at >= 0 {
@@ -475,7 +475,7 @@ func (s *stream) up(device int, a cpuexec.Array) (*pjrt.Buffer, error) {
 	}
 	s.waits, s.buffers = append(s.waits, wait), append(s.buffers, b)
 	if d := s.plan.on; d != nil {
-		d.up += int64(len(a.F) + len(a.I))
+		d.up += a.Memory()
 	}
 	return b, nil
 }
@@ -484,10 +484,13 @@ func (s *stream) up(device int, a cpuexec.Array) (*pjrt.Buffer, error) {
 func up(c *pjrt.Client, device int, a cpuexec.Array) (*pjrt.Buffer, func() error, error) {
 	shape := []int(a.Shape)
 	if shape == nil {
-		shape = []int{len(a.F) + len(a.I)}
+		shape = []int{a.Len()}
 	}
-	if a.I != nil {
+	switch {
+	case a.I != nil:
 		return pjrt.StartToDevice(c, device, a.I, shape...)
+	case a.Bytes() != nil:
+		return pjrt.StartToDevice(c, device, a.Bytes(), shape...)
 	}
 	return pjrt.StartToDevice(c, device, a.F, shape...)
 }
@@ -505,7 +508,7 @@ func (s *stream) start(e *pjrt.Executable, args [][]*pjrt.Buffer) ([][]*pjrt.Buf
 // down copies a buffer to the host, once it is computed.
 func (s *stream) down(b *pjrt.Buffer, to []float32) error {
 	if d := s.plan.on; d != nil {
-		d.down += int64(len(to))
+		d.down += 4 * int64(len(to))
 	}
 	return pjrt.ToHost(b, to)
 }

@@ -35,7 +35,7 @@ func (d *Device) Send(s *Sent, k int, arrays ...cpuexec.Array) error {
 		if p.buffer, p.wait, err = up(d.Client, p.device, a); err != nil {
 			return err
 		}
-		d.up += int64(len(a.F) + len(a.I))
+		d.up += a.Memory()
 		s.buffers, s.parts = append(s.buffers, p.buffer), append(s.parts, p)
 	}
 	return nil
@@ -70,8 +70,11 @@ func (d *Device) sentTo(device int, a cpuexec.Array) *pjrt.Buffer {
 
 // first returns the first element of an array.
 func first(a cpuexec.Array) unsafe.Pointer {
-	if a.I != nil {
+	switch {
+	case a.I != nil:
 		return unsafe.Pointer(unsafe.SliceData(a.I))
+	case a.Bytes() != nil:
+		return unsafe.Pointer(unsafe.SliceData(a.Bytes()))
 	}
 	return unsafe.Pointer(unsafe.SliceData(a.F))
 }
