@@ -52,7 +52,7 @@ func BenchmarkStep(b *testing.B) {
 			config.Space, config.Batch, config.Seed, config.Precision = c.space, c.batch, 1, benchPrecision
 			m, err := newModel(config, benchDevice, c.task)
 			require.NoError(b, err)
-			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
+			o := &fixed{model: m, batch: randomBatch(c.task, m.Crops(c.task), c.batch)}
 			rule, err := newBilevel(config, m.rules, m.Engine, o)
 			require.NoError(b, err)
 			measure(b, m.Engine, func() {
@@ -84,7 +84,7 @@ func BenchmarkTrain(b *testing.B) {
 			t.rt = benchDevice
 			t.c.GradClip, t.c.Auxiliary, t.c.Precision = 5, c.auxiliary, benchPrecision
 			require.NoError(b, t.plan(b.Context(), 0))
-			t.batch = randomBatch(c.task, c.batch)
+			t.batch = randomBatch(c.task, t.Crops(c.task), c.batch)
 			measure(b, t.Engine, func() { require.NoError(b, t.update(0.025)) })
 		})
 	}
@@ -117,7 +117,7 @@ func BenchmarkScaling(b *testing.B) {
 		config.Space, config.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 16
 		m, err := newModel(config, Runtime{}, cifar)
 		require.NoError(b, err)
-		report(b, m.Engine, randomBatch(cifar, 16), m.alphas, m.weights)
+		report(b, m.Engine, randomBatch(cifar, nil, 16), m.alphas, m.weights)
 	})
 	for _, c := range []struct {
 		name    string
@@ -133,7 +133,7 @@ func BenchmarkScaling(b *testing.B) {
 			defer plan()()
 			t := trainer(c.task, c.network, c.batch)
 			require.NoError(b, t.plan(b.Context(), 0))
-			report(b, t.Engine, randomBatch(c.task, c.batch), t.learn)
+			report(b, t.Engine, randomBatch(c.task, nil, c.batch), t.learn)
 		})
 	}
 }
@@ -166,7 +166,7 @@ func BenchmarkInfer(b *testing.B) {
 			if c.batch < part.images {
 				part = predictor.parts[1]
 			}
-			images := randomBatch(c.task, c.batch).X
+			images := randomBatch(c.task, nil, c.batch).X
 			e := &engine.Engine{Params: p, Bytes: int64(4*p.Count()) + part.machine.Bytes()}
 			measure(b, e, func() {
 				for some := range slices.Chunk(images, len(images)/c.batch*part.images) {
@@ -266,9 +266,22 @@ type fixed struct {
 	batch *loader.Batch
 }
 
-func randomBatch(task pretext.Task, n int) *loader.Batch {
+// randomBatch returns a batch of n images, with crops instead of inputs unless they are nil.
+func randomBatch(task pretext.Task, crops pretext.CropTask, n int) *loader.Batch {
 	spec := task.Spec()
-	b := &loader.Batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
+	b := &loader.Batch{T: make([]float32, n*spec.TargetLen()), Images: n}
+	if crops == nil {
+		b.X, b.Y = make([]float32, n*spec.InputLen()), make([]int32, n*spec.LabelLen())
+	} else {
+		c := crops.CropSpec()
+		b.C, b.N, b.Y = make([]uint8, n*c.CropLen()), make([]float32, n*c.Numbers), make([]int32, n*c.LabelLen())
+		for i := range n {
+			copy(b.N[i*c.Numbers:], []float32{0, float32(c.Height), 0, float32(c.Width), 0.02, 0.02, 0.02, -2, -2, -2})
+		}
+	}
+	for i := range b.C {
+		b.C[i] = uint8(i * 7919 % 251)
+	}
 	for i := range b.X {
 		b.X[i] = float32((i*7919)%1000)/500 - 1
 	}

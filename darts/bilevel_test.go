@@ -217,7 +217,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	}
 	m, err := newModel(c, Runtime{}, smallTask())
 	require.NoError(t, err)
-	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
+	p := &pair{fixed{m, randomBatch(smallTask(), nil, c.Batch)}, randomBatch(smallTask(), nil, c.Batch)}
 	r := rng.New(1, "pair", 0, 0)
 	for _, b := range []*loader.Batch{p.batch, p.held} { // of noise around a colour for each class
 		for i := range b.X {

@@ -67,7 +67,7 @@ func planToFit(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		if m, err = planModel(c, rt, group, task); err != nil {
 			return nil, c, "", err
 		}
-		m.Bytes += 2*loader.Bytes(task.Spec(), c.Batch/group.Size(), rt.workers()) + reserved
+		m.Bytes += 2*loader.Bytes(task.Spec(), m.Crops(task), c.Batch/group.Size(), rt.workers()) + reserved
 		if first == 0 {
 			first = m.Planned()
 		}

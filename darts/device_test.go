@@ -162,7 +162,7 @@ func sameNumbers(t *testing.T, want, got []float32, what string) {
 // and predicts.
 func TestTasksOnDevice(t *testing.T) {
 	device := plugin(t)
-	images, err := scenes.New(19, 24, 20, 1)
+	images, err := scenes.New(19, 16, 16, 1) // the size of the transform, so that crops are exact
 	require.NoError(t, err)
 	train, val := dataset.Subset(images, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), dataset.Subset(images, []int{10, 11, 12, 13, 14, 15, 16, 17, 18})
 	jigsaw, view := pretext.JigsawCIFAR10(), pretext.ScenesTransform(16)
@@ -228,30 +228,72 @@ func TestTasksOnDevice(t *testing.T) {
 	}
 }
 
-// TestBytesToDevice counts what a step of a training moves: images, labels, the learning rate
-// and the gradient of the loss, which is one; and the loss with its counts.
+// TestBytesToDevice counts what a step of a training moves: crops with their numbers, or
+// inputs of tasks without crops, labels, the learning rate and the gradient of the loss, which
+// is one; and the loss with its counts.
 func TestBytesToDevice(t *testing.T) {
 	device := plugin(t)
-	c := smallTraining()
-	c.Network, c.Epochs, c.GradClip, c.EMADecay = tinyNetwork(), 1, 5, 0.5
-	var tr *training
-	var ups, downs []int64
-	rt := Runtime{Device: device, Recorder: record.Func(func(e record.Event) error {
-		if _, ok := e.(record.Step); ok {
-			up, down := tr.Device.Moved()
-			ups, downs = append(ups, up), append(downs, down)
-		}
-		return nil
-	})}
-	var err error
-	tr, err = newTraining(t.Context(), stripes{n: 18, fail: -1}, nil, smallTask(), c, rt)
+	rotation := pretext.Rotation{Transform: squareView()}
+	for _, k := range []struct {
+		name string
+		task pretext.Task
+		each int // of an image
+	}{
+		{"crops", smallTask(), 3*10*8 + 4*10 + 4},
+		{"crops that the device rotates", rotation, 3*8*8 + 4*10 + 4*4},
+		{"inputs that are rotated", struct{ pretext.Task }{rotation}, 4*4*(3*8*8) + 4*4},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			c := smallTraining()
+			c.Network, c.Epochs, c.GradClip, c.EMADecay = tinyNetwork(), 1, 5, 0.5
+			var tr *training
+			var ups, downs []int64
+			rt := Runtime{Device: device, Recorder: record.Func(func(e record.Event) error {
+				if _, ok := e.(record.Step); ok {
+					up, down := tr.Device.Moved()
+					ups, downs = append(ups, up), append(downs, down)
+				}
+				return nil
+			})}
+			var err error
+			tr, err = newTraining(t.Context(), stripes{n: 18, fail: -1}, nil, k.task, c, rt)
+			require.NoError(t, err)
+			_, err = tr.train(t.Context())
+			require.NoError(t, err)
+			require.Len(t, ups, 3)
+			assert.EqualValues(t, tr.Device.KeptBytes()+3*int64(c.Batch*k.each+4*2), ups[2], "what is kept, once; three batches, perhaps ahead of their steps")
+			assert.EqualValues(t, 4*3, downs[2]-downs[1])
+		})
+	}
+}
+
+// TestSearchTasksOnDevice searches with tasks whose inputs a device makes of crops, in
+// micro-batches, on a device and on the CPU.
+func TestSearchTasksOnDevice(t *testing.T) {
+	device := plugin(t)
+	if testing.Short() {
+		t.Skip("compiling takes seconds")
+	}
+	images, err := scenes.New(24, 16, 16, 1) // the size of the transform, so that crops are exact
 	require.NoError(t, err)
-	_, err = tr.train(t.Context())
-	require.NoError(t, err)
-	require.Len(t, ups, 3)
-	images := c.Batch * smallTask().Spec().InputLen()
-	assert.EqualValues(t, tr.Device.KeptBytes()+3*4*int64(images+c.Batch+2), ups[2], "what is kept, once; three batches, perhaps ahead of their steps")
-	assert.EqualValues(t, 4*3, downs[2]-downs[1])
+	jigsaw, view := pretext.JigsawCIFAR10(), pretext.ScenesTransform(16)
+	jigsaw.Transform.Height, jigsaw.Transform.Width = 16, 16
+	view.Jitter = 0.1
+	for _, task := range []pretext.Task{jigsaw, pretext.Rotation{Transform: view}, pretext.Colorization{Transform: view}} {
+		t.Run(task.Name(), func(t *testing.T) {
+			c := tiny(FirstOrder{})
+			c.Space.Ops, c.Space.Backbone.Width, c.MicroBatch = ops.Set{ops.Skip(), ops.SepConv(3)}, 2, 3
+			var runs [2][]float64
+			for i, name := range []string{OwnDevice, device} {
+				recorder, all := losses()
+				_, err := Search(t.Context(), images, task, c, Runtime{Device: name, Recorder: recorder})
+				require.NoError(t, err)
+				runs[i] = *all
+			}
+			require.Greater(t, len(runs[0]), 3)
+			assert.InEpsilonSlice(t, runs[0], runs[1], 1e-3)
+		})
+	}
 }
 
 // TestFineTuneOnDevice starts trainings with the weights of a pretext task.
@@ -272,7 +314,7 @@ func TestFineTuneOnDevice(t *testing.T) {
 		stem := "stem.0.weight"
 		assert.Equal(t, r.Params.Data(r.Params.Find(stem)), tuned.Params.Data(tuned.Params.Find(stem)), "it is frozen")
 	}
-	assert.InEpsilonSlice(t, runs[0], runs[1], 1e-3)
+	assert.InEpsilonSlice(t, runs[0], runs[1], 5e-3, "levels of resized images are rounded for the device")
 }
 
 // TestResumeOnAnotherDevice warns, and resumes.

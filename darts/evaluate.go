@@ -155,7 +155,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ran
 	var run *engine.Runner
 	atOnce := min(evaluatedAtATime, src.Len())
 	err = ops.Build(func() error {
-		n, err := engine.Assemble(m.Params, m.Architecture, m.Task, atOnce)
+		n, err := engine.Assemble(m.Params, m.Architecture, m.Task, en.Crops(m.Task), atOnce)
 		if err == nil {
 			err = n.Scope.Covers()
 		}
@@ -168,7 +168,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ran
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	en.Bytes += loader.Bytes(m.Task.Spec(), atOnce, rt.workers())
+	en.Bytes += loader.Bytes(m.Task.Spec(), en.Crops(m.Task), atOnce, rt.workers())
 	decoding, err := evaluationQuota(rt, en.Planned(), src)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ran
 	if err := en.Bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: decoding, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size(), Whole: true}})
+	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: decoding, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size(), Whole: true}, Crops: en.Crops(m.Task)})
 	if err != nil {
 		return nil, err
 	}

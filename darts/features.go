@@ -106,7 +106,7 @@ func newExtractor(m *Model) (*extractor, error) {
 	var images *gorgonia.Node
 	var plan *graph.Plan
 	err = ops.Build(func() error {
-		whole, err := engine.Assemble(m.Params, m.Architecture, m.Task, 1)
+		whole, err := engine.Assemble(m.Params, m.Architecture, m.Task, nil, 1)
 		if err == nil {
 			err = whole.Scope.Covers()
 		}

@@ -17,7 +17,7 @@ import (
 // BenchmarkLoad loads real images one after the other, in the order of the data
 // set and in a random one, with each JPEG decoder that is there and packed, and reports
 // images a second on one core. With a view it is all that the rotation task does
-// for an image of training. internal/peer/load.py does the same with OpenCV. The
+// for an image of training, and with crops all that it does for a device. internal/peer/load.py does the same with OpenCV. The
 // data lie beside the repository, or in the folder that UNNAS_SHARED names.
 func BenchmarkLoad(b *testing.B) {
 	shared := os.Getenv("UNNAS_SHARED")
@@ -53,10 +53,10 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	for _, c := range loads {
 		for _, order := range []string{"sorted", "random"} {
-			for _, viewed := range []bool{false, true} {
-				b.Run(fmt.Sprintf("%s/order=%s/view=%t", c.name, order, viewed), func(b *testing.B) {
+			for _, viewed := range []string{"false", "true", "crops"} {
+				b.Run(fmt.Sprintf("%s/order=%s/view=%s", c.name, order, viewed), func(b *testing.B) {
 					task := pretext.Rotation{Transform: c.view}
-					x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
+					sample, crop := task.Spec().NewSample(), task.CropSpec().NewSample(task.Spec())
 					r := rng.New(1, "benchmark", 0, 0)
 					for i := 0; b.Loop(); i++ {
 						n := i % c.src.Len()
@@ -65,8 +65,11 @@ func BenchmarkLoad(b *testing.B) {
 						}
 						img, err := c.src.Load(b.Context(), n)
 						require.NoError(b, err)
-						if viewed {
-							require.NoError(b, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, r))
+						switch viewed {
+						case "true":
+							require.NoError(b, task.Sample(sample, img, true, r))
+						case "crops":
+							require.NoError(b, task.Crop(crop, img, true, r))
 						}
 					}
 					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")

@@ -54,7 +54,7 @@ func TestMicroBatchGradients(t *testing.T) {
 			c.Batch, c.MicroBatch = 2, 0
 			single, err := newModel(c, Runtime{}, test.task)
 			require.NoError(t, err)
-			all := randomBatch(test.task, 2*parts)
+			all := randomBatch(test.task, nil, 2*parts)
 			for i, share := range test.ignored {
 				part := all.Part(i, parts)
 				for j := range part.Y[:int(share*float64(len(part.Y)))] {

@@ -109,7 +109,7 @@ func (k Kinds) loadModel(path string) (*Model, error) {
 		return nil, fmt.Errorf("task: %w%s", err, d.by())
 	}
 	err = ops.Build(func() error {
-		if _, err := engine.Assemble(m.Params, m.Architecture, m.Task, 1); err != nil {
+		if _, err := engine.Assemble(m.Params, m.Architecture, m.Task, nil, 1); err != nil {
 			return err
 		}
 		// The file should not make a program take more memory than it is long.

@@ -23,7 +23,7 @@ func TestBFloat16(t *testing.T) {
 		c.Space, c.Batch, c.Seed, c.Precision = cell.DARTS(cell.CIFARStem, 8, 3), 4, 1, p
 		m, err := newModel(c, Runtime{}, cifar)
 		require.NoError(t, err)
-		b := randomBatch(cifar, 4)
+		b := randomBatch(cifar, nil, 4)
 		pass, err := m.run(m.weights, b)
 		require.NoError(t, err)
 		_, err = m.run(m.alphas, b)
@@ -64,7 +64,7 @@ func TestBFloat16OfFrozenLayers(t *testing.T) {
 		run := trainer(cifar, evaluated(cell.CIFARStem, 8, 5), 4)
 		run.c.Precision, run.c.Freeze = p, []string{"stem", "cells"}
 		require.NoError(t, run.plan(t.Context(), 0))
-		pass, err := run.Run(run.learn, randomBatch(cifar, 4), func(int) {})
+		pass, err := run.Run(run.learn, randomBatch(cifar, nil, 4), func(int) {})
 		require.NoError(t, err)
 		losses = append(losses, pass.Loss)
 	}

@@ -26,7 +26,7 @@ import (
 func NewParams(a cell.Architecture, task pretext.Task, seed uint64) (*ops.Params, error) {
 	p := ops.NewParams()
 	err := ops.Build(func() error {
-		if _, err := engine.Assemble(p, a, task, 1); err != nil {
+		if _, err := engine.Assemble(p, a, task, nil, 1); err != nil {
 			return err
 		}
 		return p.Init(seed)
@@ -68,12 +68,12 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params, device 
 	plans := make([]*graph.Plan, len(r.parts))
 	err := ops.Build(func() error {
 		for i, images := range []int{evaluatedAtATime, 1} {
-			n, err := engine.Assemble(p, a, task, images)
+			n, err := engine.Assemble(p, a, task, nil, images)
 			if err == nil {
 				err = n.Scope.Covers()
 			}
 			if err != nil {
-				if _, err := engine.Assemble(ops.NewParams(), a, task, 1); err != nil { // then it is not for the parameters
+				if _, err := engine.Assemble(ops.NewParams(), a, task, nil, 1); err != nil { // then it is not for the parameters
 					return err
 				}
 				return fmt.Errorf("the parameters are of another network or task: %w; give those that it was trained with", err)

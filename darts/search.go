@@ -142,7 +142,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, group, src, nil)
 	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
-	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size()}}
+	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size()}, Crops: s.m.Crops(task)}
 	o.Purpose = "weights"
 	if s.trainLoader, err = loader.New(src, task, weights, o); err != nil {
 		return nil, start, nil, err

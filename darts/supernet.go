@@ -27,9 +27,9 @@ type model struct {
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
-// batches of batch images.
-func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.Task, batch int) (*engine.Network, *cell.Supernet, error) {
-	n, err := engine.NewNetwork(p, task, batch)
+// batches of batch images, with inputs as engine.NewNetwork makes them.
+func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.Task, crops pretext.CropTask, batch int) (*engine.Network, *cell.Supernet, error) {
+	n, err := engine.NewNetwork(p, task, crops, batch)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,7 +42,7 @@ func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.
 
 // complexity measures the supernet with the head of a task on one image.
 func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
-	n, _, err := build(ops.NewParams(), space, ops.Softmax, task, 1)
+	n, _, err := build(ops.NewParams(), space, ops.Softmax, task, nil, 1)
 	if err != nil {
 		return cell.Complexity{}, err
 	}
@@ -88,7 +88,7 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 			m.dropper = newDropper()
 			space.Ops = m.dropper.over(space.Ops, c.SkipDropout > 0)
 		}
-		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, b.AtOnce()); err != nil {
+		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, m.Crops(task), b.AtOnce()); err != nil {
 			return err
 		}
 		slabs := 3 + m.rules.copies() // weights, gradients, velocities

@@ -201,7 +201,7 @@ func (t *training) valLen() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared, Shard: loader.Shard{Rank: t.Ranks.Rank(), Ranks: t.Ranks.Size()}}
+	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared, Shard: loader.Shard{Rank: t.Ranks.Rank(), Ranks: t.Ranks.Size()}, Crops: t.Crops(t.task)}
 	if t.trainLoader, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.val != nil {
 			slabs++ // of the best epoch
 		}
-		t.Bytes += loader.Bytes(spec, c.Batch/t.Ranks.Size(), t.rt.workers())
+		t.Bytes += loader.Bytes(spec, t.Crops(t.task), c.Batch/t.Ranks.Size(), t.rt.workers())
 		if err := t.Init(c.Seed, slabs, c.budget(t.rt)); err != nil {
 			return err
 		}
@@ -274,7 +274,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if t.stats, err = t.PlanForward(n, false); err != nil {
 				return err
 			}
-			t.Bytes += loader.Bytes(spec, c.budget(t.rt).AtOnce(), t.rt.workers())
+			t.Bytes += loader.Bytes(spec, t.Crops(t.task), c.budget(t.rt).AtOnce(), t.rt.workers())
 		}
 		if t.val != nil && !evaluates {
 			n, err := t.build(t.atATime(), false, nil)
@@ -284,7 +284,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if t.eval, err = t.PlanForward(n, true, n.Logits); err != nil {
 				return err
 			}
-			t.Bytes += loader.Bytes(spec, t.atATime(), t.rt.workers())
+			t.Bytes += loader.Bytes(spec, t.Crops(t.task), t.atATime(), t.rt.workers())
 		}
 		return nil
 	})
@@ -344,7 +344,7 @@ func (t *training) bindStep() error {
 // build builds the network for batches of batch images, with paths to drop and
 // auxiliary head if it learns.
 func (t *training) build(batch int, learns bool, norm *ops.Norm) (*engine.Network, error) {
-	n, err := engine.NewNetwork(t.Params, t.task, batch)
+	n, err := engine.NewNetwork(t.Params, t.task, t.Crops(t.task), batch)
 	if err != nil {
 		return nil, err
 	}

@@ -166,7 +166,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			p := ops.NewParams()
 			space := cell.DARTS(g.Stem, g.Width, g.Depth)
 			space.Backbone = g.Body()
-			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), g.Batch)
+			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), nil, g.Batch)
 			require.NoError(t, err)
 			for _, q := range p.List() {
 				g.Tensors["param."+q.Name] = draw(q.PyTorchShape())

@@ -66,11 +66,39 @@ func (t Classification) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 	if err := t.Transform.Apply(x, img, train, r); err != nil {
 		return err
 	}
+	return t.label(y, img)
+}
+
+// label writes the class of an image.
+func (t Classification) label(labels []int32, img *Image) error {
 	if img.Label < 0 || img.Label >= t.Classes {
 		return fmt.Errorf("pretext: classification: image of class %d, want 0 to %d; choose a self-supervised task for unlabelled images", img.Label, t.Classes-1)
 	}
-	y[0] = int32(img.Label)
+	labels[0] = int32(img.Label)
 	return nil
+}
+
+// CropSpec returns the sizes of a crop, that of the input.
+func (t Classification) CropSpec() CropSpec { return t.Transform.cropSpec(t.Spec(), 0) }
+
+// Crop writes the crop of img and its class, as Sample does.
+func (t Classification) Crop(dst CropSample, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.CropSpec().Check(dst, t.Spec()); err != nil {
+		return err
+	}
+	if err := t.Transform.ApplyBytes(dst.Crop, dst.Numbers, img, train, r); err != nil {
+		return err
+	}
+	return t.label(dst.Labels, img)
+}
+
+// Inputs returns the crops, normalised.
+func (Classification) Inputs(crops, numbers *gorgonia.Node, targets Targets) (*gorgonia.Node, Targets, error) {
+	x, err := normalised(crops, numbers)
+	return x, targets, err
 }
 
 // Head returns logits [N, Classes] by global average pooling and a linear layer.

@@ -70,10 +70,8 @@ func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) e
 		return err
 	}
 	x, y := dst.Inputs, dst.Labels
-	levels := t.Transform
-	levels.Mean, levels.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
 	pix := make([]float32, 3*len(x))
-	if err := levels.render(pix, nil, img, train, r, float32(math.NaN())); err != nil {
+	if err := t.levels().render(pix, nil, img, train, r, float32(math.NaN())); err != nil {
 		return err
 	}
 	bins, mean, std := gamut(), average(t.Transform.Mean), average(t.Transform.Std)
@@ -90,10 +88,62 @@ func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) e
 	return nil
 }
 
+// levels is the transform to sRGB levels.
+func (t Colorization) levels() Transform {
+	v := t.Transform
+	v.Mean, v.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
+	return v
+}
+
 func average(v [3]float64) float64 { return (v[0] + v[1] + v[2]) / 3 }
 
-// level rounds a value to an 8-bit sRGB level; jitter can exceed the range.
-func level(v float32) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
+// CropSpec returns the sizes of a crop, that of the input, and of a label for each image: the
+// device finds the bins.
+func (t Colorization) CropSpec() CropSpec {
+	c := t.Transform.cropSpec(t.Spec(), 0)
+	c.LabelShape = []int{1}
+	return c
+}
+
+// Crop writes the levels of img from which Sample computes its lightness and its bins, and
+// label 0. The device does so in float64: the bins are those of Sample, and the lightness
+// differs from that of Sample by the rounding of float32, in resized images too.
+func (t Colorization) Crop(dst CropSample, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.CropSpec().Check(dst, t.Spec()); err != nil {
+		return err
+	}
+	p, err := t.levels().place(img, train, r)
+	if err != nil {
+		return err
+	}
+	if err := p.describe(dst.Crop, dst.Numbers); err != nil {
+		return err
+	}
+	p.levels(dst.Crop, img)
+	dst.Labels[0] = 0
+	return nil
+}
+
+// Inputs returns the lightness of the crops, and the bins of their pixels as labels.
+func (t Colorization) Inputs(crops, numbers *gorgonia.Node, targets Targets) (*gorgonia.Node, Targets, error) {
+	c := ops.LabConfig{Mean: average(t.Transform.Mean), Std: average(t.Transform.Std), Step: abDistance, IgnoreIndex: IgnoreIndex}
+	for _, bin := range gamut().bins {
+		if k := len(c.Rows) - 1; k >= 0 && c.Rows[k].A == bin.a {
+			c.Rows[k].Count++
+		} else {
+			c.Rows = append(c.Rows, ops.BinRow{A: bin.a, B: bin.b, Count: 1})
+		}
+	}
+	var err error
+	var images *gorgonia.Node
+	if images, targets.Labels, err = ops.Lab(crops, numbers, targets.Labels, c); err != nil {
+		return nil, targets, fmt.Errorf("pretext: %w", err)
+	}
+	return images, targets, nil
+}
 
 // Head returns logits [N, h, w, 313] by a 1×1 convolution with bias.
 func (Colorization) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {

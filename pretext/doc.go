@@ -24,6 +24,8 @@
 // where it means to reorder its channels; here each channel is normalised by its own
 // constants and images are only mirrored by Transform.Flip.
 //
+// On a device (darts.Runtime.Device) the inputs of a [CropTask] are made of crops of bytes.
+//
 // All random choices come from the caller's generator, drawn in a fixed order. Equal
 // images, transforms and streams give equal bits.
 package pretext

@@ -3,7 +3,6 @@ package pretext
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 
 	"gorgonia.org/gorgonia"
@@ -128,78 +127,60 @@ func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	spec := t.Spec()
-	if err := spec.Check(dst); err != nil {
-		return err
-	}
-	x, y := dst.Inputs, dst.Labels
-	if err := img.check(); err != nil {
+	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
 	if r == nil {
-		return errors.New("pretext: jigsaw: no random stream; it draws the permutation, in evaluation too")
+		return errJigsawStream
 	}
-	if train && rng.Bool(r, t.GrayscaleProb) {
-		img = img.gray()
-	}
-	full := make([]float32, 3*t.Transform.Height*t.Transform.Width)
-	if err := t.Transform.Apply(full, img, train, r); err != nil {
+	return t.tiles().sample(dst, img, train, r)
+}
+
+var errJigsawStream = errors.New("pretext: jigsaw: no random stream; it draws the permutation, in evaluation too")
+
+func (t Jigsaw) tiles() tiles { return tiles{t.Transform, t.GrayscaleProb, t.Spec(), t.shuffle} }
+
+// CropSpec returns the sizes of a crop, the image that is cut, with two numbers for each
+// tile.
+func (t Jigsaw) CropSpec() CropSpec { return t.tiles().cropSpec() }
+
+// Crop writes the crop of img that is cut, where its tiles are, and the index of the
+// permutation.
+func (t Jigsaw) Crop(dst CropSample, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
 		return err
 	}
-	orders := t.orders()()
-	class := rng.IntN(r, len(orders))
-	y[0] = int32(class)
+	if r == nil {
+		return errJigsawStream
+	}
+	return t.tiles().crop(dst, img, train, r)
+}
 
+// Inputs returns the shuffled tiles of the crops, normalised.
+func (t Jigsaw) Inputs(crops, numbers *gorgonia.Node, targets Targets) (*gorgonia.Node, Targets, error) {
+	x, err := t.tiles().inputs(crops, numbers)
+	return x, targets, err
+}
+
+// shuffle draws the permutation, and returns its number and the top row and the left column
+// of the tile that is each input.
+func (t Jigsaw) shuffle(train bool, r *rand.Rand) (class int32, corners [][2]int) {
+	spec, orders := t.Spec(), t.orders()()
+	class = int32(rng.IntN(r, len(orders)))
 	height, width := t.Transform.Height/t.Grid, t.Transform.Width/t.Grid // of a cell
-	row, stride := 3*spec.Width, 3*t.Transform.Width
 	place := func(spare int) int {
 		if train {
 			return rng.IntN(r, spare+1)
 		}
 		return spare / 2
 	}
+	corners = make([][2]int, spec.Inputs)
 	for cell, to := range orders[class] {
 		top := cell/t.Grid*height + place(height-spec.Height)
 		left := cell%t.Grid*width + place(width-spec.Width)
-		out := x[int(to)*spec.Height*row:][:spec.Height*row]
-		for i := range spec.Height {
-			copy(out[i*row:][:row], full[(top+i)*stride+3*left:])
-		}
-		standardise(out)
+		corners[to] = [2]int{top, left}
 	}
-	return nil
-}
-
-// standardise normalises numbers to mean 0 and standard deviation 1. Equal numbers become
-// zeros: their mean is exact, and deviations below a millionth, which are rounding errors,
-// count as a millionth.
-func standardise(x []float32) {
-	n := float64(len(x))
-	var sum, squares float64
-	for _, v := range x {
-		sum += float64(v)
-	}
-	mean := sum / n
-	for _, v := range x {
-		d := float64(v) - mean
-		squares += float64(d * d)
-	}
-	scale := 1 / max(math.Sqrt(squares/n), 1e-6)
-	for i, v := range x {
-		x[i] = float32((float64(v) - mean) * scale)
-	}
-}
-
-// gray returns a grayscale copy of the image.
-func (m *Image) gray() *Image {
-	g := *m
-	g.Pix = make([]uint8, len(m.Pix))
-	for i := 0; i < len(m.Pix); i += 3 {
-		p := m.Pix[i:][:3]
-		luma := uint8((2125*int(p[0]) + 7154*int(p[1]) + 721*int(p[2]) + 5000) / 10000)
-		g.Pix[i], g.Pix[i+1], g.Pix[i+2] = luma, luma, luma
-	}
-	return &g
+	return class, corners
 }
 
 // Head returns logits [N, Permutations]: global average pooling of each tile, and a linear

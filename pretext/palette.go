@@ -71,11 +71,14 @@ func (p *palette) nearest(t tint) int32 {
 // sRGB.
 var gamut = sync.OnceValue(func() *palette { return newPalette(gamutBins()) })
 
-// gamutBins returns the multiples of 10 within the outline, sorted by a, then b.
+// abDistance is the distance of neighbours among the bins of gamut.
+const abDistance = 10
+
+// gamutBins returns the multiples of abDistance within the outline, sorted by a, then b.
 func gamutBins() []tint {
 	var bins []tint
-	for a := -90.; a <= 100; a += 10 {
-		for b := -110.; b <= 100; b += 10 {
+	for a := -90.; a <= 100; a += abDistance {
+		for b := -110.; b <= 100; b += abDistance {
 			if inOutline(tint{a, b}) {
 				bins = append(bins, tint{a, b})
 			}

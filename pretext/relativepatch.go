@@ -112,24 +112,44 @@ func (t RelativePatch) Sample(dst Sample, img *Image, train bool, r *rand.Rand) 
 	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
-	if err := img.check(); err != nil {
+	if r == nil {
+		return errPatchStream
+	}
+	return t.tiles().sample(dst, img, train, r)
+}
+
+var errPatchStream = errors.New("pretext: relative patch: no random stream; it draws the position, in evaluation too")
+
+func (t RelativePatch) tiles() tiles { return tiles{t.Transform, t.GrayscaleProb, t.Spec(), t.place} }
+
+// CropSpec returns the sizes of a crop, the image that patches are cut from, with two numbers
+// for each patch.
+func (t RelativePatch) CropSpec() CropSpec { return t.tiles().cropSpec() }
+
+// Crop writes the crop of img that patches are cut from, where they are, and the position of
+// the second.
+func (t RelativePatch) Crop(dst CropSample, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
 		return err
 	}
 	if r == nil {
-		return errors.New("pretext: relative patch: no random stream; it draws the position, in evaluation too")
+		return errPatchStream
 	}
-	if train && rng.Bool(r, t.GrayscaleProb) {
-		img = img.gray()
-	}
-	full := make([]float32, 3*t.Transform.Height*t.Transform.Width)
-	if err := t.Transform.Apply(full, img, train, r); err != nil {
-		return err
-	}
-	class := rng.IntN(r, neighbours)
-	dst.Labels[0] = int32(class)
+	return t.tiles().crop(dst, img, train, r)
+}
 
+// Inputs returns the patches of the crops, normalised.
+func (t RelativePatch) Inputs(crops, numbers *gorgonia.Node, targets Targets) (*gorgonia.Node, Targets, error) {
+	x, err := t.tiles().inputs(crops, numbers)
+	return x, targets, err
+}
+
+// place draws the position of the second patch, and returns it with the top rows and the left
+// columns of both.
+func (t RelativePatch) place(train bool, r *rand.Rand) (class int32, corners [][2]int) {
+	class = int32(rng.IntN(r, neighbours))
 	const middle = neighbours / 2
-	cell := class
+	cell := int(class)
 	if cell >= middle {
 		cell++
 	}
@@ -141,17 +161,12 @@ func (t RelativePatch) Sample(dst Sample, img *Image, train bool, r *rand.Rand) 
 		shift = func() int { return rng.IntN(r, 2*t.Jitter+1) - t.Jitter }
 	}
 	top, left := place(t.Transform.Height), place(t.Transform.Width)
-	row, stride := 3*t.Patch, 3*t.Transform.Width
-	for k, cell := range [2]int{middle, cell} {
+	for _, cell := range [2]int{middle, cell} {
 		y := top + cell/3*(t.Patch+t.Gap) + shift()
 		x := left + cell%3*(t.Patch+t.Gap) + shift()
-		out := dst.Inputs[k*t.Patch*row:][:t.Patch*row]
-		for i := range t.Patch {
-			copy(out[i*row:][:row], full[(y+i)*stride+3*x:])
-		}
-		standardise(out)
+		corners = append(corners, [2]int{y, x})
 	}
-	return nil
+	return class, corners
 }
 
 // Head returns logits [N, 8]: global average pooling of each patch, and a linear layer on

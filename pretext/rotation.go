@@ -64,10 +64,42 @@ func (t Rotation) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error
 	for k := 1; k < 4; k++ {
 		turn(x[k*size:][:size], x[(k-1)*size:][:size], t.Transform.Width)
 	}
-	for k := range y {
-		y[k] = int32(k)
-	}
+	rotations(y)
 	return nil
+}
+
+// rotations writes the labels of the inputs of an image.
+func rotations(labels []int32) {
+	for k := range labels {
+		labels[k] = int32(k)
+	}
+}
+
+// CropSpec returns the sizes of a crop: the image that is not rotated.
+func (t Rotation) CropSpec() CropSpec { return t.Transform.cropSpec(t.Spec(), 0) }
+
+// Crop writes the crop of img, not rotated, and the labels of its rotations.
+func (t Rotation) Crop(dst CropSample, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.CropSpec().Check(dst, t.Spec()); err != nil {
+		return err
+	}
+	rotations(dst.Labels)
+	return t.Transform.ApplyBytes(dst.Crop, dst.Numbers, img, train, r)
+}
+
+// Inputs returns the rotations of the crops, normalised.
+func (Rotation) Inputs(crops, numbers *gorgonia.Node, targets Targets) (*gorgonia.Node, Targets, error) {
+	x, err := normalised(crops, numbers)
+	if err != nil {
+		return nil, targets, err
+	}
+	if x, err = ops.QuarterTurns(x); err != nil {
+		return nil, targets, fmt.Errorf("pretext: %w", err)
+	}
+	return x, targets, nil
 }
 
 // turn writes src, n×n pixels, to dst, rotated by 90 degrees counter-clockwise.

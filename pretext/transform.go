@@ -160,44 +160,40 @@ func (v Transform) Apply(dst []float32, img *Image, train bool, r *rand.Rand) er
 // class of the nearest pixel of the image, or IgnoreIndex for ignored pixels and padding.
 // An image without a mask is an error.
 func (v Transform) ApplyMask(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand) error {
+	if err := v.checkMask(labels, img); err != nil {
+		return err
+	}
+	return v.render(dst, labels, img, train, r, 0)
+}
+
+// checkMask returns an error if an image has no mask or there is no memory for it.
+func (v Transform) checkMask(labels []int32, img *Image) error {
 	if want := v.Height * v.Width; len(labels) != want {
 		return fmt.Errorf("pretext: mask of %d by %d pixels into %d labels, want %d", v.Width, v.Height, len(labels), want)
 	}
 	if img != nil && img.Mask == nil {
 		return errors.New("pretext: the image has no mask; use a data set with masks, or another task")
 	}
-	return v.render(dst, labels, img, train, r, 0)
+	return nil
 }
 
 // render writes the transformed image, with the value border in the padding, and, unless
 // labels is empty, the transformed mask.
 func (v Transform) render(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand, border float32) error {
-	if err := v.Validate(); err != nil {
-		return err
-	}
-	if err := img.check(); err != nil {
+	p, err := v.place(img, train, r)
+	if err != nil {
 		return err
 	}
 	if want := 3 * v.Height * v.Width; len(dst) != want {
 		return fmt.Errorf("pretext: transform to %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
 	}
-	if train && r == nil && (v.Flip || v.Jitter > 0 || v.Crop != CropNone && v.Crop != CropWhole) {
-		return errors.New("pretext: no random stream; in training it draws the augmentation")
-	}
-	rows, cols := v.frame(img, train, r)
-	if v.Crop == CropWhole && (rows.size > v.Height || cols.size > v.Width) {
-		return fmt.Errorf("pretext: image of %d by %d pixels is larger than the transform's %d by %d; choose a larger transform, or another crop than %q", cols.size, rows.size, v.Width, v.Height, v.Crop)
-	}
-	flip := train && v.Flip && rng.Bool(r, 0.5)
-	gain, bias := v.colours(train, r)
-	if len(labels) > 0 {
-		mask(labels, img, rows, cols, flip, v.Width)
-	}
+	gain, bias := p.gain, p.bias
+	p.mask(labels, img)
 	var room [512]tap // wider outputs allocate
-	taps := cols.taps(room[:0], v.Width, flip)
+	taps := p.cols.taps(room[:0], v.Width, p.flip)
 	for i := range v.Height {
 		line := dst[3*v.Width*i:][:3*v.Width]
-		y0, y1, wy, ok := rows.at(i)
+		y0, y1, wy, ok := p.rows.at(i)
 		if !ok {
 			fill(line, border)
 			continue
@@ -222,22 +218,52 @@ func (v Transform) render(dst []float32, labels []int32, img *Image, train bool,
 	return nil
 }
 
+// A placement says which part of an image a transform takes, and its colours.
+type placement struct {
+	height, width int // of the output
+	rows, cols    axis
+	flip          bool
+	gain, bias    [3]float32 // of bytes
+}
+
+// place draws the placement of an image.
+func (v Transform) place(img *Image, train bool, r *rand.Rand) (p placement, err error) {
+	if err := v.Validate(); err != nil {
+		return p, err
+	}
+	if err := img.check(); err != nil {
+		return p, err
+	}
+	if train && r == nil && (v.Flip || v.Jitter > 0 || v.Crop != CropNone && v.Crop != CropWhole) {
+		return p, errors.New("pretext: no random stream; in training it draws the augmentation")
+	}
+	p.height, p.width = v.Height, v.Width
+	p.rows, p.cols = v.frame(img, train, r)
+	if v.Crop == CropWhole && (p.rows.size > v.Height || p.cols.size > v.Width) {
+		return p, fmt.Errorf("pretext: image of %d by %d pixels is larger than the transform's %d by %d; choose a larger transform, or another crop than %q", p.cols.size, p.rows.size, v.Width, v.Height, v.Crop)
+	}
+	p.flip = train && v.Flip && rng.Bool(r, 0.5)
+	p.gain, p.bias = v.colours(train, r)
+	return p, nil
+}
+
 func fill(x []float32, v float32) {
 	for i := range x {
 		x[i] = v
 	}
 }
 
-// mask writes the transformed mask, width pixels wide.
-func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
+// mask writes the transformed mask, unless there are no labels.
+func (p *placement) mask(labels []int32, img *Image) {
+	width := p.width
 	for i := range len(labels) / width {
-		y, ok := rows.nearest(i)
+		y, ok := p.rows.nearest(i)
 		for j := range width {
 			label := &labels[i*width+j]
-			if flip {
+			if p.flip {
 				label = &labels[i*width+width-1-j]
 			}
-			x, inside := cols.nearest(j)
+			x, inside := p.cols.nearest(j)
 			*label = IgnoreIndex
 			if ok && inside && img.Mask[y*img.Width+x] != ignored {
 				*label = int32(img.Mask[y*img.Width+x])

@@ -63,7 +63,40 @@ func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand
 	if err := t.Transform.ApplyMask(dst.Inputs, dst.Labels, img, train, r); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
-	for i, label := range dst.Labels {
+	return t.checkClasses(dst.Labels)
+}
+
+// CropSpec returns the sizes of a crop, that of the input.
+func (t Task) CropSpec() pretext.CropSpec {
+	return pretext.CropSpec{Height: t.Transform.Height, Width: t.Transform.Width, Numbers: ops.CropNumbers, LabelShape: t.Spec().LabelShape}
+}
+
+// Crop writes the crop of img, and the transformed mask as Sample does.
+func (t Task) Crop(dst pretext.CropSample, img *pretext.Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.CropSpec().Check(dst, t.Spec()); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	if err := t.Transform.ApplyMaskBytes(dst.Crop, dst.Numbers, dst.Labels, img, train, r); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	return t.checkClasses(dst.Labels)
+}
+
+// Inputs returns the crops, normalised.
+func (Task) Inputs(crops, numbers *gorgonia.Node, targets pretext.Targets) (*gorgonia.Node, pretext.Targets, error) {
+	x, err := ops.NormaliseCrops(crops, numbers)
+	if err != nil {
+		return nil, targets, fmt.Errorf("segmentation: %w", err)
+	}
+	return x, targets, nil
+}
+
+// checkClasses returns an error if a label is out of range.
+func (t Task) checkClasses(labels []int32) error {
+	for i, label := range labels {
 		if int(label) >= t.ASPP.Classes {
 			return fmt.Errorf("segmentation: class %d in row %d, column %d of the transformed mask, want 0 to %d, or 255 for ignored pixels", label, i/t.Transform.Width, i%t.Transform.Width, t.ASPP.Classes-1)
 		}

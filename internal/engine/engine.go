@@ -14,6 +14,7 @@ import (
 	"unnas/internal/ranks"
 	"unnas/internal/xla"
 	"unnas/ops"
+	"unnas/pretext"
 )
 
 // An Engine runs networks over shared parameters on batches: Plan its runners, Bind
@@ -60,6 +61,16 @@ func New(parts int, group *ranks.Group) *Engine {
 		Params: ops.NewParams(), Pool: kernel.NewThreadPool(0), Ranks: group, Parts: parts, Local: parts / group.Size(),
 		Passed: func() {}, headers: map[any]*tensor.Dense{},
 	}
+}
+
+// Crops returns a task as one whose inputs the device makes of crops; nil if it does not, or
+// if there is no device.
+func (e *Engine) Crops(task pretext.Task) pretext.CropTask {
+	if e.Device == nil {
+		return nil
+	}
+	crops, _ := pretext.AsCropTask(task)
+	return crops
 }
 
 // A Runner runs a network on batches.
@@ -149,7 +160,7 @@ func (e *Engine) PlanForward(n *Network, evaluate bool, others ...*gorgonia.Node
 const nodeBytes = 5 << 9
 
 func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, error) {
-	o.Workers, o.Device, o.Batch = e.Pool.Size(), e.Device, n.batch()
+	o.Workers, o.Device, o.Batch = e.Pool.Size(), e.Device, n.batch
 	plan, err := graph.Compile(n.Scope.Graph(), o)
 	if err != nil {
 		return nil, err
@@ -268,8 +279,7 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 	if err := e.Ranks.Agree(err); err != nil {
 		return Pass{}, err
 	}
-	whole := b.Whole() / float64(e.Local)
-	return e.sum.finish(whole)
+	return e.sum.finish(r.whole())
 }
 
 // runParts runs the micro-batches of this rank, as many at once as there are replicas.
@@ -282,8 +292,7 @@ func (e *Engine) runParts(r *Runner, b *loader.Batch, draw func(part int)) error
 			return &part, nil
 		}, func(k int, p Pass) error {
 			e.Passed()
-			part := b.Part(i+k, e.Local)
-			e.sum.add(i+k, p, part.Whole())
+			e.sum.add(i+k, p, r.whole())
 			return nil
 		})
 		if err != nil {
@@ -341,7 +350,7 @@ func (e *Engine) Ahead(r *Runner, batches ...*loader.Batch) error {
 		b.Sent = sent
 		for k := range e.Local {
 			part := b.Part(k, e.Local)
-			if err := e.Device.Send(sent, k, r.arrays(part)...); err != nil {
+			if err := e.Device.Send(sent, k, r.arrays(&part)...); err != nil {
 				return fmt.Errorf("darts: %w", err)
 			}
 		}
@@ -366,16 +375,20 @@ func (e *Engine) bind(r *Runner, b loader.Batch) error {
 		sent, _ := b.Sent.(*xla.Sent)
 		e.Device.Use(sent)
 	}
-	if err := e.let(r.Images, &b.X[0], b.X); err != nil {
-		return err
-	}
-	if r.Targets.Labels != nil {
-		if err := e.let(r.Targets.Labels, &b.Y[0], b.Y); err != nil {
+	for _, input := range r.batch {
+		a := r.array(input, &b)
+		var err error
+		switch {
+		case a.Foreign != nil:
+			err = e.let(input, &b.C[0], b.C)
+		case a.I != nil:
+			err = e.let(input, &a.I[0], a.I)
+		default:
+			err = e.let(input, &a.F[0], a.F)
+		}
+		if err != nil {
 			return err
 		}
-	}
-	if r.Targets.Values != nil {
-		return e.let(r.Targets.Values, &b.T[0], b.T)
 	}
 	return nil
 }

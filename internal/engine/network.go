@@ -19,33 +19,75 @@ import (
 // A Network is a graph from the images of a batch to their loss.
 type Network struct {
 	Scope   *ops.Scope
-	Images  *gorgonia.Node
+	Images  *gorgonia.Node // an input, or what a device makes of crops
 	Targets pretext.Targets
 	Logits  *gorgonia.Node
 	Loss    ops.Loss
 
+	crops, numbers *gorgonia.Node  // inputs of which a device makes Images; nil without
+	given          pretext.Targets // inputs; Targets are these, or what a device makes of them
+	batch          gorgonia.Nodes  // all inputs that hold a batch
+
 	planned, differentiated bool
 }
 
-// NewNetwork creates the inputs of a graph for batches of the given size.
-func NewNetwork(p *ops.Params, task pretext.Task, batch int) (*Network, error) {
-	g := gorgonia.NewGraph()
-	n := &Network{Scope: ops.NewScope(g, p)}
+// NewNetwork creates the inputs of a graph for batches of the given size: the images, or
+// crops of which a device makes them, unless crops is nil.
+func NewNetwork(p *ops.Params, task pretext.Task, crops pretext.CropTask, batch int) (*Network, error) {
+	n := &Network{Scope: ops.NewScope(gorgonia.NewGraph(), p)}
 	spec := task.Spec()
-	if err := spec.Validate(); err != nil {
+	err := spec.Validate()
+	if err == nil && crops == nil {
+		err = n.addImages(spec, batch)
+	} else if err == nil {
+		err = n.addCrops(spec, crops, batch)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", task.Name(), err)
 	}
-	var err error
-	if n.Images, err = ops.Images(g, "images", batch*spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
-		return nil, err
+	for _, node := range []*gorgonia.Node{n.crops, n.numbers, n.given.Labels, n.given.Values} {
+		if node != nil {
+			n.batch = append(n.batch, node)
+		}
 	}
-	n.Targets, err = spec.NewTargets(g, batch)
-	return n, err
+	return n, nil
+}
+
+func (n *Network) addImages(s pretext.Spec, batch int) (err error) {
+	g := n.Scope.Graph()
+	if n.Images, err = ops.Images(g, "images", batch*s.Inputs, s.Height, s.Width, s.Channels); err != nil {
+		return err
+	}
+	n.batch = gorgonia.Nodes{n.Images}
+	n.given, err = s.NewTargets(g, batch)
+	n.Targets = n.given
+	return err
+}
+
+func (n *Network) addCrops(s pretext.Spec, task pretext.CropTask, batch int) (err error) {
+	g, c, given := n.Scope.Graph(), task.CropSpec(), s
+	if err := c.Validate(s); err != nil {
+		return err
+	}
+	if n.crops, err = ops.Crops(g, "crops", batch, c.Height, c.Width); err != nil {
+		return err
+	}
+	if n.numbers, err = ops.Values(g, "numbers", batch, c.Numbers); err != nil {
+		return err
+	}
+	given.LabelShape = c.LabelShape
+	if n.given, err = given.NewTargets(g, batch); err != nil {
+		return err
+	}
+	if n.Images, n.Targets, err = task.Inputs(n.crops, n.numbers, n.given); err != nil {
+		return err
+	}
+	return s.CheckInputs(n.Images, n.Targets, batch)
 }
 
 // Assemble adds a network with the head and the loss of a task to a new graph, for
-// batches of the given size.
-func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*Network, error) {
+// batches of the given size, as NewNetwork makes them.
+func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, crops pretext.CropTask, batch int) (*Network, error) {
 	if IsNil(a) || IsNil(task) {
 		return nil, errors.New("the network or the task is nil")
 	}
@@ -55,7 +97,7 @@ func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) 
 	if err := task.Validate(); err != nil {
 		return nil, fmt.Errorf("task %s: %w", task.Name(), err)
 	}
-	n, err := NewNetwork(p, task, batch)
+	n, err := NewNetwork(p, task, crops, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -102,38 +144,42 @@ func (n *Network) LossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 	return loss, nil
 }
 
-// batch returns the inputs that hold a batch.
-func (n *Network) batch() gorgonia.Nodes {
-	nodes := gorgonia.Nodes{n.Images}
-	for _, t := range []*gorgonia.Node{n.Targets.Labels, n.Targets.Values} {
-		if t != nil {
-			nodes = append(nodes, t)
-		}
+// array returns the value of an input for a batch.
+func (n *Network) array(input *gorgonia.Node, b *loader.Batch) cpuexec.Array {
+	a := cpuexec.Array{Shape: ir.Shape(input.Shape())}
+	switch input {
+	case n.crops:
+		a.Foreign = b.C
+	case n.numbers:
+		a.F = b.N
+	case n.given.Labels:
+		a.I = b.Y
+	case n.given.Values:
+		a.F = b.T
+	default:
+		a.F = b.X
 	}
-	return nodes
+	return a
 }
 
-// arrays returns the values of these inputs for a batch.
-func (n *Network) arrays(b loader.Batch) []cpuexec.Array {
-	arrays := []cpuexec.Array{{Shape: ir.Shape(n.Images.Shape()), F: b.X}}
-	if t := n.Targets.Labels; t != nil {
-		arrays = append(arrays, cpuexec.Array{Shape: ir.Shape(t.Shape()), I: b.Y})
+// arrays returns the values of all inputs for a batch.
+func (n *Network) arrays(b *loader.Batch) (all []cpuexec.Array) {
+	for _, input := range n.batch {
+		all = append(all, n.array(input, b))
 	}
-	if t := n.Targets.Values; t != nil {
-		arrays = append(arrays, cpuexec.Array{Shape: ir.Shape(t.Shape()), F: b.T})
-	}
-	return arrays
+	return all
 }
 
 // batchBytes returns the memory of a batch.
 func (n *Network) batchBytes() (bytes int64) {
-	for _, node := range n.batch() {
-		bytes += 4 * int64(node.Shape().TotalSize())
+	for _, input := range n.batch {
+		bytes += int64(input.Shape().TotalSize()) * int64(input.Dtype().Size())
 	}
 	return bytes
 }
 
-// whole returns the largest possible count of a batch, as loader.Batch.Whole does.
+// whole returns the largest possible count of a batch: of labels, or of targets without
+// labels.
 func (n *Network) whole() float64 {
 	of := n.Targets.Labels
 	if of == nil {
@@ -164,7 +210,7 @@ func IsNil(x any) bool {
 func Measure(a cell.Architecture, task pretext.Task) (cell.Complexity, error) {
 	var size cell.Complexity
 	err := ops.Build(func() error {
-		n, err := Assemble(ops.NewParams(), a, task, 1)
+		n, err := Assemble(ops.NewParams(), a, task, nil, 1)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ type Options struct {
 	Quota   *quota.Quota // memory quota for decoding; nil: unlimited
 	Wrap    bool         // repeat endlessly, in a new order for each pass
 	Shard   Shard        // the share of one of several processes; zero for all
+	// Crops is the task as one whose inputs are made of crops on a device; nil makes the
+	// inputs here.
+	Crops pretext.CropTask
 }
 
 // A Shard is the share of rank Rank of Ranks in an epoch: an equal part of every batch, in
@@ -57,17 +60,35 @@ type Loader struct {
 	src     pretext.Source
 	task    pretext.TaskData
 	indices []int
-	from    int // where in a batch the images of the shard begin
-	images  int // in a batch of the shard
-	inputs  int // length in X per image
-	labels  int // length in Y per image
-	targets int // length in T per image
+	from    int   // where in a batch the images of the shard begin
+	images  int   // in a batch of the shard
+	each    sizes // of an image
 	ring    []*slot
 }
 
-// A Batch is the input of one step.
+// sizes are the lengths of what a batch has of an image.
+type sizes struct{ inputs, crops, numbers, labels, targets int }
+
+// sizesOf returns the sizes for a task, or for its crops unless they are nil.
+func sizesOf(spec pretext.Spec, crops pretext.CropTask) sizes {
+	if crops == nil {
+		return sizes{inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
+	}
+	c := crops.CropSpec()
+	return sizes{crops: c.CropLen(), numbers: c.Numbers, labels: c.LabelLen(), targets: spec.TargetLen()}
+}
+
+// bytes returns the memory that a batch has for an image.
+func (s sizes) bytes() int64 {
+	return int64(s.crops) + 4*int64(s.inputs+s.numbers+s.labels+s.targets)
+}
+
+// A Batch is the input of one step: inputs, or crops of images and numbers of which a device
+// makes them.
 type Batch struct {
 	X      []float32 // [batch·Inputs, Height, Width, Channels]
+	C      []uint8   // [batch, Height, Width, 3]
+	N      []float32 // [batch, Numbers]
 	Y      []int32   // [batch, LabelShape...]
 	T      []float32 // [batch, TargetShape...]
 	Images int       // number of real images; the others have only ignored labels and targets
@@ -75,24 +96,26 @@ type Batch struct {
 	Sent io.Closer
 }
 
+// newBatch returns a batch of a number of images.
+func newBatch(images int, each sizes) Batch {
+	return Batch{
+		X: make([]float32, images*each.inputs), C: make([]uint8, images*each.crops), N: make([]float32, images*each.numbers),
+		Y: make([]int32, images*each.labels), T: make([]float32, images*each.targets),
+	}
+}
+
 // Part returns micro-batch i of parts.
 func (b *Batch) Part(i, parts int) Batch {
-	return Batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts, Sent: b.Sent}
+	return Batch{
+		X: partOf(b.X, i, parts), C: partOf(b.C, i, parts), N: partOf(b.N, i, parts),
+		Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts, Sent: b.Sent,
+	}
 }
 
 // partOf returns part i of parts equal parts of a slice.
 func partOf[T any](all []T, i, parts int) []T {
 	n := len(all) / parts
 	return all[i*n:][:n:n]
-}
-
-// Whole returns the largest possible count of a batch: of labels, or of targets without
-// labels.
-func (b *Batch) Whole() float64 {
-	if len(b.Y) > 0 {
-		return float64(len(b.Y))
-	}
-	return float64(len(b.T))
 }
 
 // A slot is the memory of a batch and the state of its loading.
@@ -117,8 +140,7 @@ func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*
 	if o.Shard.Ranks == 0 {
 		o.Shard.Ranks = 1
 	}
-	l := &Loader{Options: o, src: src, task: task, indices: indices,
-		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
+	l := &Loader{Options: o, src: src, task: task, indices: indices}
 	switch {
 	case o.Workers < 1:
 		return nil, fmt.Errorf("darts: %d loader workers, want 1 or more", o.Workers)
@@ -135,6 +157,12 @@ func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("darts: task: %w", err)
 	}
+	if o.Crops != nil {
+		if err := o.Crops.CropSpec().Validate(spec); err != nil {
+			return nil, fmt.Errorf("darts: task: %w", err)
+		}
+	}
+	l.each = sizesOf(spec, o.Crops)
 	for _, i := range indices {
 		if i < 0 || i >= src.Len() {
 			return nil, fmt.Errorf("darts: image %d, want 0 to below the %d images of the source", i, src.Len())
@@ -143,18 +171,15 @@ func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*
 	from, to := o.Shard.part(o.Batch)
 	l.from, l.images = from, to-from
 	for range ringSize(l.images, o.Workers) {
-		l.ring = append(l.ring, &slot{
-			Batch: Batch{X: make([]float32, l.images*l.inputs), Y: make([]int32, l.images*l.labels), T: make([]float32, l.images*l.targets)},
-			errs:  make([]error, l.images),
-		})
+		l.ring = append(l.ring, &slot{Batch: newBatch(l.images, l.each), errs: make([]error, l.images)})
 	}
 	return l, nil
 }
 
 // Bytes returns the memory of the batches of a loader of batch images in a batch of its
-// shard.
-func Bytes(spec pretext.Spec, batch, workers int) int64 {
-	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
+// shard, with Options.Crops.
+func Bytes(spec pretext.Spec, crops pretext.CropTask, batch, workers int) int64 {
+	return int64(ringSize(batch, workers)) * int64(batch) * sizesOf(spec, crops).bytes()
 }
 
 // Steps returns the number of batches in a pass over all images; an incomplete last
@@ -303,15 +328,21 @@ func (l *Loader) pad(s *slot) {
 		return
 	}
 	for i := s.Images; i < l.images; i++ {
-		copy(s.X[i*l.inputs:], s.X[i%s.Images*l.inputs:][:l.inputs])
+		from := i % s.Images
+		copy(imageOf(s.X, i, l.each.inputs), imageOf(s.X, from, l.each.inputs))
+		copy(imageOf(s.C, i, l.each.crops), imageOf(s.C, from, l.each.crops))
+		copy(imageOf(s.N, i, l.each.numbers), imageOf(s.N, from, l.each.numbers))
 	}
-	for i := range s.Y[s.Images*l.labels:] {
-		s.Y[s.Images*l.labels+i] = noLabel
+	for i := range s.Y[s.Images*l.each.labels:] {
+		s.Y[s.Images*l.each.labels+i] = noLabel
 	}
-	for i := range s.T[s.Images*l.targets:] {
-		s.T[s.Images*l.targets+i] = pretext.IgnoreValue
+	for i := range s.T[s.Images*l.each.targets:] {
+		s.T[s.Images*l.each.targets+i] = pretext.IgnoreValue
 	}
 }
+
+// imageOf returns what a batch has of image i, n elements of each.
+func imageOf[T any](all []T, i, n int) []T { return all[i*n:][:n:n] }
 
 // Close stops loading and waits until all goroutines of the epoch have ended.
 func (b *Batches) Close() {
@@ -386,17 +417,19 @@ func (b *Batches) load(j job) (err error) {
 	if err != nil {
 		return fmt.Errorf("darts: load image %d: %w", j.image, err)
 	}
-	dst := pretext.Sample{
-		Inputs:  j.slot.X[j.place*l.inputs:][:l.inputs:l.inputs],
-		Labels:  j.slot.Y[j.place*l.labels:][:l.labels:l.labels],
-		Targets: j.slot.T[j.place*l.targets:][:l.targets:l.targets],
-	}
+	labels, targets := imageOf(j.slot.Y, j.place, l.each.labels), imageOf(j.slot.T, j.place, l.each.targets)
 	// Each pass of an epoch has its own random streams.
 	r := rng.New(l.Seed, l.Purpose, b.number, j.image+j.pass*l.src.Len())
-	if err := l.task.Sample(dst, img, l.Train, r); err != nil {
+	if l.Crops != nil {
+		dst := pretext.CropSample{Crop: imageOf(j.slot.C, j.place, l.each.crops), Numbers: imageOf(j.slot.N, j.place, l.each.numbers), Labels: labels, Targets: targets}
+		err = l.Crops.Crop(dst, img, l.Train, r)
+	} else {
+		err = l.task.Sample(pretext.Sample{Inputs: imageOf(j.slot.X, j.place, l.each.inputs), Labels: labels, Targets: targets}, img, l.Train, r)
+	}
+	if err != nil {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
 	}
-	for i, v := range dst.Targets {
+	for i, v := range targets {
 		if !format.Finite(float64(v)) {
 			return fmt.Errorf("darts: sample image %d: target %d of %v is %v, want a finite number or pretext.IgnoreValue", j.image, i, l.task.Spec().TargetShape, v)
 		}

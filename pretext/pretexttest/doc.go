@@ -25,7 +25,10 @@
 //     finite, and the gradient reaches the network;
 //   - a score is finite and has a name, and accuracies are from 0 to 1;
 //   - labels of pretext.IgnoreIndex and targets of pretext.IgnoreValue count in neither loss
-//     nor score; data loaders pad the last batch with them.
+//     nor score; data loaders pad the last batch with them;
+//   - a pretext.CropTask draws the same numbers for a crop as for a sample, writes the same
+//     labels and targets, and makes inputs and labels of the sizes of Spec. What a device
+//     computes is not checked.
 //
 // The fields for Validate are derived from the task: each exported field of the struct, and
 // of the structs, arrays and slices in it, is in turn zero, negative, not a number, an

@@ -64,7 +64,7 @@ type checker struct {
 // later parts would repeat them.
 func check(task pretext.Task, images []*pretext.Image) []error {
 	c := &checker{task: task, images: images}
-	for _, part := range []func(){c.sizes, c.samples, c.goroutines, c.badInput, c.settings, c.networks} {
+	for _, part := range []func(){c.sizes, c.samples, c.goroutines, c.badInput, c.settings, c.networks, c.crops} {
 		if c.guard("", part); len(c.faults) > 0 {
 			break
 		}

@@ -173,7 +173,7 @@ func (c config) program() (p *ir.Program, err error) {
 	task := pretext.Classification{Classes: 10, Transform: pretext.CIFAR10Transform()}
 	err = ops.Build(func() error {
 		e := engine.New(1, ranks.New(nil))
-		n, err := engine.NewNetwork(e.Params, task, c.batch)
+		n, err := engine.NewNetwork(e.Params, task, nil, c.batch)
 		if err != nil {
 			return err
 		}
