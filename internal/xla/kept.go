@@ -116,7 +116,7 @@ func (d *Device) KeptBytes() (bytes int64) {
 func (d *Device) Moved() (up, down int64) { return d.up, d.down }
 
 // A route is a program that makes vectors of the elements of a joint one: of vectors that
-// are kept, and of one that is not.
+// are kept, and of one that is not. It may make the kept vectors anew, in their memory.
 type route struct {
 	from    []*vector
 	exec    *pjrt.Executable
@@ -139,12 +139,17 @@ func runs(index []int32) (ranges [][2]int) {
 	return ranges
 }
 
-// route compiles a route. rest is the length of the vector that is not kept, 0 for none.
-func (d *Device) route(from []*vector, rest int, indices ...[]int32) (*route, error) {
+// route compiles a route. rest is the length of the vector that is not kept, 0 for none. If
+// it renews the kept vectors, these are the first that it makes.
+func (d *Device) route(from []*vector, renews bool, rest int, indices ...[]int32) (*route, error) {
 	b, r := stablehlo.New(), &route{from: from}
 	var operands, results []value
-	for _, v := range from {
+	donated := map[int]int{}
+	for i, v := range from {
 		operands = append(operands, b.Arg(stablehlo.F32, len(v.host)))
+		if renews {
+			donated[i] = i
+		}
 	}
 	if rest > 0 {
 		operands = append(operands, b.Arg(stablehlo.F32, rest))
@@ -171,7 +176,7 @@ func (d *Device) route(from []*vector, rest int, indices ...[]int32) (*route, er
 		results = append(results, b.Gather(all, b.Arg(stablehlo.I32, len(index))))
 	}
 	var err error
-	if r.exec, err = compile(d.Client, b.Text("route", nil, nil, results...), d.compileOptions(d.Client), d.Cache); err != nil {
+	if r.exec, err = compile(d.Client, b.Text("route", nil, donated, results...), d.compileOptions(d.Client), d.Cache); err != nil {
 		return nil, err
 	}
 	runtime.AddCleanup(r, (*pjrt.Executable).Close, r.exec)
@@ -285,7 +290,7 @@ func (e *Executable) arrange() error {
 		return nil
 	}
 	var err error
-	e.assembly, err = e.plan.on.route(l.vectors, rest, index)
+	e.assembly, err = e.plan.on.route(l.vectors, false, rest, index)
 	return err
 }
 
@@ -357,7 +362,7 @@ func (e *Executable) take() (*take, error) {
 		indices = append(indices, others)
 	}
 	var err error
-	if t.route, err = e.plan.on.route(l.vectors, e.plan.size, indices...); err != nil {
+	if t.route, err = e.plan.on.route(l.vectors, true, e.plan.size, indices...); err != nil {
 		return nil, err
 	}
 	e.takes[number] = t
