@@ -364,10 +364,10 @@ func TestRanksOnDevice(t *testing.T) {
 	}
 }
 
-// TestReplicas compares runs on two devices with those on one, with the same micro-batches,
+// TestReplicasOnDevices compares runs on two devices with those on one, with the same micro-batches,
 // and runs of two ranks, each with two devices, with those of one, whose gradients the host
 // adds.
-func TestReplicas(t *testing.T) {
+func TestReplicasOnDevices(t *testing.T) {
 	device := plugin(t)
 	t.Run("search", func(t *testing.T) {
 		c := tiny(FirstOrder{})
