@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime/debug"
+	"unsafe"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -197,7 +198,7 @@ func (e *Engine) keeps() bool {
 // host, where a sum adds them.
 func (e *Engine) keep(memory ...[]float32) {
 	for _, m := range memory {
-		if len(m) > 0 && (e.Parts == 1 || &m[0] != &e.Params.Running()[0]) {
+		if e.Parts == 1 || unsafe.SliceData(m) != unsafe.SliceData(e.Params.Running()) {
 			e.Device.Keep(m)
 		}
 	}
