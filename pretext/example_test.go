@@ -112,6 +112,24 @@ func ExampleTransform_ApplyMask() {
 	// Output: [7 7 -1 -1]
 }
 
+func ExampleCropTask() {
+	task := pretext.Rotation{Transform: pretext.Transform{Height: 2, Width: 2, Mean: [3]float64{0.2, 0.2, 0.2}, Std: [3]float64{0.5, 0.5, 0.5}, Crop: pretext.CropNone}}
+	img := &pretext.Image{Width: 2, Height: 2, Pix: []uint8{0, 51, 102, 153, 204, 255, 1, 2, 3, 4, 5, 6}, Label: -1}
+	dst := task.CropSpec().NewSample(task.Spec())
+	if err := task.Crop(dst, img, false, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("bytes", dst.Crop, "labels", dst.Labels)
+	fmt.Println("rows and columns", dst.Numbers[:4])
+	red := float32(dst.Crop[3])*dst.Numbers[4] + dst.Numbers[7]
+	fmt.Printf("red of the second pixel, normalised: %.2f\n", red)
+	// Output:
+	// bytes [0 51 102 153 204 255 1 2 3 4 5 6] labels [0 1 2 3]
+	// rows and columns [0 2 0 2]
+	// red of the second pixel, normalised: 0.80
+}
+
 func ExampleReconstruction() {
 	task := pretext.ReconstructionCIFAR10()
 	dst := task.Spec().NewSample()
