@@ -3,7 +3,6 @@ package xla
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
@@ -65,7 +64,7 @@ func (p *Plan) Bind(results [][]float32) *Executable {
 	number := map[*ir.Value]int{}
 	for i, s := range p.inputs {
 		number[s.value] = i
-		e.native[i] = s.at >= 0 || slices.Contains(p.batch, i)
+		e.native[i] = p.reads(i)
 	}
 	for i, v := range p.program.Results {
 		r := result{v, -1, results[i]}
@@ -212,7 +211,7 @@ func (e *Executable) Take(k int) {
 // those of a batch.
 func (e *Executable) pack(r *replica) error {
 	for i, s := range e.plan.inputs {
-		if e.sources[i].vector != nil || s.at < 0 && !slices.Contains(e.plan.batch, i) {
+		if e.sources[i].vector != nil || !e.plan.reads(i) {
 			continue
 		}
 		a := e.now[i]

@@ -101,6 +101,9 @@ type lowered struct {
 	size         int    // elements of the result
 }
 
+// reads reports whether the program reads input number i.
+func (l *lowered) reads(i int) bool { return l.inputs[i].at >= 0 || slices.Contains(l.batch, i) }
+
 // remedy ends the message about an operator without a rule.
 const remedy = "leave it out of the network, or run on the CPU"
 
