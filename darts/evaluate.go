@@ -274,33 +274,37 @@ func evaluateShard(ctx context.Context, e *engine.Engine, r *engine.Runner, imag
 	defer batches.Close()
 	for more := true; more; {
 		var given []loader.Batch // to replicas; without inputs, whose memory has other images by then
-		var failed error         // why, unless it is the network
+		var loading error
+		first := len(passes)
 		err := e.RunReplicas(r, func(int) (*loader.Batch, error) {
 			b, err := batches.Next()
 			if more = !errors.Is(err, io.EOF); !more {
 				return nil, nil
 			}
-			if failed = err; err != nil {
-				return nil, err
+			if loading = err; err == nil {
+				given = append(given, loader.Batch{Y: slices.Clone(b.Y), Images: b.Images})
 			}
-			given = append(given, loader.Batch{Y: slices.Clone(b.Y), Images: b.Images})
-			return b, nil
+			return b, err
 		}, func(k int, p engine.Pass) error {
-			if failed = finite(p.Loss, "the images to evaluate on"); failed != nil {
-				return failed
-			}
 			passes = append(passes, p)
 			if counts != nil {
 				counts.add(r.Logits.Value().Data().([]float32), given[k].Y)
 			}
-			failed = meter.Add(given[k].Images)
-			return failed
+			return nil
 		})
-		if failed != nil {
-			return nil, failed
+		if loading != nil {
+			return nil, loading
 		}
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
+		}
+		for k, b := range given {
+			if err := finite(passes[first+k].Loss, "the images to evaluate on"); err != nil {
+				return nil, err
+			}
+			if err := meter.Add(b.Images); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return passes, nil
