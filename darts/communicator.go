@@ -95,12 +95,7 @@ func Share(c Communicator, f func() (string, error)) (string, error) {
 
 // join votes on the error that a rank has found in its arguments, and returns the Runtime of
 // this rank.
-func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime, error) {
-	if err == nil {
-		if err = shared(batch, micro, group.Size(), 1); err != nil {
-			err = fmt.Errorf("darts: %w", err)
-		}
-	}
+func (rt Runtime) join(group *ranks.Group, err error) (Runtime, error) {
 	if err := group.Agree(err); err != nil {
 		return rt, err
 	}

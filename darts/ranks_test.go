@@ -398,7 +398,7 @@ func TestRanksShareMemory(t *testing.T) {
 			if r.Rank() == 1 {
 				rt.Memory = given
 			}
-			plans[r.Rank()], err = rt.join(rt.group(), 6, 1, nil)
+			plans[r.Rank()], err = rt.join(rt.group(), nil)
 			return err
 		})...))
 		for _, rt := range plans {

@@ -110,7 +110,7 @@ func given(src Source, task pretext.Task) error {
 
 func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	group := rt.group()
-	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), covers(rt.Benchmark, c.Space), given(src, task)))
+	rt, err := rt.join(group, cmp.Or(c.Validate(), rt.validate(), covers(rt.Benchmark, c.Space), given(src, task)))
 	if err != nil {
 		return nil, err
 	}

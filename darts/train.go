@@ -139,7 +139,7 @@ const evaluatedAtATime = 8
 
 func newTraining(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
 	group := rt.group()
-	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
+	rt, err := rt.join(group, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
 	if err != nil {
 		return nil, err
 	}
